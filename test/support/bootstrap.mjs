@@ -74,7 +74,16 @@ function installNodeModules() {
   if (!stale) return;
   say('installing node modules …');
   const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
-  quietly([...npm, 'ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund']);
+  // Not `npm ci`: it refuses a lockfile without packages for systems that the registry at hand does not carry.
+  quietly([
+    ...npm,
+    'install',
+    '--no-save',
+    '--ignore-scripts',
+    '--include=dev',
+    '--include=optional',
+    '--loglevel=error',
+  ]);
 }
 
 function readJson(name) {
