@@ -1,0 +1,210 @@
+/**
+ * What answers on the challenge path through each load balancer instance: looked at before an order is spent on it.
+ *
+ * A probe is a random token with an answer only this process can give, asked for as the CA would ask: over HTTP, with the
+ * name in `Host`, following the redirects that a CA follows. It connects to the load balancer's instances and to nothing
+ * else, wherever an answer may point. Nothing is decided here: a verdict says what was seen.
+ */
+import http from 'node:http';
+import https from 'node:https';
+import type { Challenges } from './acme/challenges.ts';
+import { mapBounded } from './bounded.ts';
+
+export interface LoadBalancerInstance {
+  readonly taskId: string;
+  readonly host: string;
+  readonly httpPort: number | undefined;
+  readonly httpsPort: number | undefined;
+}
+export type RouteVerdict =
+  | { readonly kind: 'ours' }
+  | { readonly kind: 'redirected'; readonly to: string }
+  | { readonly kind: 'answered'; readonly status: number; readonly note: string }
+  | { readonly kind: 'unreachable'; readonly note: string };
+export interface RouteLook {
+  readonly instance: LoadBalancerInstance;
+  readonly domain: string;
+  readonly verdict: RouteVerdict;
+}
+
+interface Probe {
+  readonly domains: ReadonlySet<string>;
+  readonly token: string;
+  readonly answer: string;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+const CHALLENGE_PATH = '/.well-known/acme-challenge/';
+/** At once, over all instances. */
+const IN_FLIGHT = 8;
+/** Let's Encrypt's validation authority (boulder, va/http.go): 10 redirects, of these kinds (not 303), to these ports. */
+const MAX_REDIRECTS = 10;
+const FOLLOWED = new Set([301, 302, 307, 308]);
+const MAX_BODY_BYTES = 4096;
+const PRINTED_CHARS = 120;
+
+export async function lookAtRoutes(
+  instances: readonly LoadBalancerInstance[],
+  domains: readonly string[],
+  deps: { challenges: Challenges; timeoutMs: number; signal: AbortSignal },
+): Promise<readonly RouteLook[]> {
+  const { challenges, timeoutMs, signal } = deps;
+  const { token, answer } = challenges.newProbe();
+  const names = new Set(domains.map((name) => name.toLowerCase()));
+  const probe: Probe = { domains: names, token, answer, timeoutMs, signal };
+  const doors = instances.map((instance) => new Door(instance));
+  try {
+    const pairs = domains.flatMap((domain) => doors.map((door) => ({ door, domain })));
+    return await mapBounded(pairs, IN_FLIGHT, async ({ door, domain }) => {
+      return { instance: door.instance, domain, verdict: await probeOne(door, domain, probe) };
+    });
+  } finally {
+    for (const door of doors) door.close();
+    challenges.withdraw(token);
+  }
+}
+
+async function probeOne(door: Door, domain: string, probe: Probe): Promise<RouteVerdict> {
+  const tooLong = AbortSignal.timeout(probe.timeoutMs); // for the whole chain of redirects
+  try {
+    return await follow(door, domain, { ...probe, signal: AbortSignal.any([probe.signal, tooLong]) });
+  } catch (error) {
+    probe.signal.throwIfAborted(); // shutting down is not the load balancer's failure
+    if (error instanceof NotConnected || !tooLong.aborted)
+      return { kind: 'unreachable', note: (error as Error).message };
+    return { kind: 'unreachable', note: `no answer within ${probe.timeoutMs / 1000} s` };
+  }
+}
+
+async function follow(door: Door, domain: string, probe: Probe): Promise<RouteVerdict> {
+  const seen = new Set<string>();
+  for (let url = new URL(`http://${domain}${CHALLENGE_PATH}${probe.token}`); ; ) {
+    seen.add(url.href);
+    const answer = await door.get(url, probe.signal);
+    const { status, location } = answer;
+    if (!FOLLOWED.has(status) || location === undefined) return verdictOn(answer, probe.answer);
+    const next = URL.canParse(location, url.href) ? new URL(location, url.href) : undefined;
+    // The token changes with each look; what is told must not, or every look were news.
+    const to = printable(next?.href ?? location).replaceAll(probe.token, '…');
+    if (next === undefined || !door.leadsTo(next, probe.domains)) return { kind: 'redirected', to };
+    if (seen.has(next.href)) return { kind: 'answered', status, note: `redirects in a circle by ${to}` };
+    if (seen.size > MAX_REDIRECTS) return { kind: 'answered', status, note: `more than ${MAX_REDIRECTS} redirects` };
+    url = next;
+  }
+}
+
+function verdictOn(answer: Answer, expected: string): RouteVerdict {
+  if (answer.status === 200 && answer.body.trimEnd() === expected) return { kind: 'ours' };
+  return { kind: 'answered', status: answer.status, note: answer.note };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly location: string | undefined;
+  readonly body: string;
+  readonly note: string;
+}
+
+/** No connection came about, whatever name was to be asked for. */
+class NotConnected extends Error {}
+
+/** One instance of the load balancer: the only address a probe connects to. Connections are kept for one look. */
+class Door {
+  readonly instance: LoadBalancerInstance;
+  readonly #http = new http.Agent({ keepAlive: true });
+  // As the CA does: the very certificate may be what is missing, so its validity is no condition.
+  readonly #https = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
+  /** Once a port could not be reached, the other names need not wait for it too. */
+  readonly #closed = new Map<number, NotConnected>();
+
+  constructor(instance: LoadBalancerInstance) {
+    this.instance = instance;
+  }
+
+  /** Would the CA follow there, and is there this load balancer? One of our names, at port 80 or 443. */
+  leadsTo(url: URL, domains: ReadonlySet<string>): boolean {
+    const standardPort = (url.protocol === 'http:' || url.protocol === 'https:') && url.port === '';
+    return standardPort && domains.has(url.hostname) && this.#portFor(url) !== undefined;
+  }
+
+  async get(url: URL, signal: AbortSignal): Promise<Answer> {
+    const port = this.#portFor(url);
+    if (port === undefined) throw new NotConnected('the task has no host port for HTTP');
+    const closed = this.#closed.get(port);
+    if (closed !== undefined) throw closed;
+    try {
+      return await this.#request(url, port, signal);
+    } catch (error) {
+      if (error instanceof NotConnected) this.#closed.set(port, error);
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+
+  #portFor(url: URL): number | undefined {
+    return url.protocol === 'https:' ? this.instance.httpsPort : this.instance.httpPort;
+  }
+
+  #request(url: URL, port: number, signal: AbortSignal, retried?: true): Promise<Answer> {
+    const { host } = this.instance;
+    const secure = url.protocol === 'https:';
+    return new Promise((resolve, reject) => {
+      const request = (secure ? https : http).get({
+        agent: secure ? this.#https : this.#http,
+        host,
+        port,
+        servername: url.hostname,
+        path: `${url.pathname}${url.search}`,
+        headers: { Host: url.hostname, 'User-Agent': 'letsencrypt-dcos route check' },
+        signal,
+      });
+      let connected = false;
+      request.once('socket', (socket) => {
+        connected = !socket.connecting;
+        socket.once('connect', () => {
+          connected = true;
+        });
+      });
+      request.once('response', (response) => readAnswer(response).then(resolve, reject));
+      request.once('error', (error: NodeJS.ErrnoException) => {
+        // A kept connection that the other side closed meanwhile says nothing; a new one does.
+        const stale = request.reusedSocket && error.code === 'ECONNRESET' && !retried;
+        if (stale) resolve(this.#request(url, port, signal, true));
+        else reject(connected ? error : new NotConnected(`cannot connect to ${host}:${port}: ${reasonOf(error)}`));
+      });
+    });
+  }
+}
+
+/** At most MAX_BODY_BYTES of it: the right answer is short, and any app may answer here. */
+async function readAnswer(response: http.IncomingMessage): Promise<Answer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) break; // leaving the loop destroys the stream
+  }
+  const { statusCode: status = 0, statusMessage, headers } = response;
+  const note = [statusMessage, headers['content-type'], headers.server && `Server: ${headers.server}`];
+  return {
+    status,
+    location: headers.location,
+    body: Buffer.concat(chunks).toString('latin1'),
+    note: printable(note.filter(Boolean).join(', ')),
+  };
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  return error.name === 'AbortError' ? 'no answer in time' : (error.code ?? error.message);
+}
+
+/** It goes into a status and a log, and comes from anywhere. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, PRINTED_CHARS);
+}
