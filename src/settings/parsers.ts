@@ -1,0 +1,155 @@
+/**
+ * How the text of an environment variable becomes a value: one small function a kind of setting.
+ *
+ * Pure, and strict: each throws an Error whose message goes on where the variable's name ended ("must be …, not …"),
+ * so that a mistake reads as a sentence. Nothing secret is quoted.
+ */
+
+import { normaliseId } from '../marathon/app.ts';
+
+/** `must be a port from 1 to 65535, not '80a'`. */
+function wrong(expected: string, found: string): Error {
+  return new Error(`must be ${expected}, not '${found}'`);
+}
+
+export function port(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > 65_535) throw wrong('a port from 1 to 65535', text);
+  return value;
+}
+
+const LONGEST_TIMEOUT_SECONDS = 86_400;
+
+export function secondsToMs(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > LONGEST_TIMEOUT_SECONDS)
+    throw wrong(`a number of seconds above 0 and at most ${LONGEST_TIMEOUT_SECONDS}`, text);
+  return Math.ceil(value * 1000);
+}
+
+export function yesOrNo(text: string): boolean {
+  const word = text.toLowerCase();
+  if (word !== 'true' && word !== 'false') throw wrong("'true' or 'false'", text);
+  return word === 'true';
+}
+
+export function oneOf<T extends string>(words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = words.find((word) => word === text.toLowerCase());
+    if (found === undefined) throw wrong(`one of ${words.join(', ')}`, text);
+    return found;
+  };
+}
+
+/** Marathon's own grammar: segments of lower-case letters, digits, dots and hyphens; not ending in an API word. */
+export function appId(text: string): string {
+  const segment = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
+  const segments = text.replace(/^\/+|\/+$/g, '').split('/');
+  if (!segments.every((part) => segment.test(part)) || /^(restart|tasks|versions)$/.test(segments.at(-1) ?? ''))
+    throw wrong("the id of a Marathon app such as '/marathon-lb'", text);
+  return normaliseId(text);
+}
+
+export function variableName(text: string): string {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(text))
+    throw wrong("the name of an environment variable of marathon-lb's app", text);
+  return text;
+}
+
+/** An address to listen on; a name would have to be looked up first, and is almost always a slip. */
+export function listenAddress(text: string): string {
+  if (!/^(\d{1,3}(\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:.]*)$/i.test(text))
+    throw wrong("an IP address such as '0.0.0.0'", text);
+  return text;
+}
+
+export function hostAndPort(text: string): { host: string; port: number } {
+  const match = /^(?:\[(?<v6>[0-9a-f:.]+)\]|(?<name>[^\s:/@]+)):(?<port>\d+)$/i.exec(text);
+  const host = match?.groups?.v6 ?? match?.groups?.name;
+  if (host === undefined) throw wrong("host:port such as 'www.example.com:443'", text);
+  return { host, port: port(match?.groups?.port ?? '') };
+}
+
+/** Only what is surely no address: the CA judges the rest, and an account without a contact works as well. */
+export function email(text: string): string {
+  if (!/^[^\s@,<>"]+@[^\s@,<>".]+(\.[^\s@,<>".]+)+$/.test(text)) throw wrong('one e-mail address', text);
+  return text;
+}
+
+export function httpUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  // Not quoted: what does not parse may still be a URL with a password in it.
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.hostname === '')
+    throw new Error("must be a URL that begins with http:// or https://, such as 'http://marathon.mesos:8080'");
+  return url;
+}
+
+export interface MarathonUrls {
+  /** Without userinfo and without a final slash. */
+  readonly urls: readonly string[];
+  readonly userinfo: { readonly user: string; readonly password: string } | undefined;
+}
+
+/** A comma list; the members of one Marathon share their users, so one userinfo counts for all of them. */
+export function marathonUrls(text: string): MarathonUrls {
+  const parsed = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .map(httpUrl);
+  if (parsed.length === 0) throw new Error('must name at least one URL');
+  if (parsed.some((url) => url.search !== '' || url.hash !== '')) throw new Error("must not carry '?…' or '#…'");
+  const pairs = [
+    ...new Set(parsed.filter((url) => url.username !== '').map((url) => `${url.username}:${url.password}`)),
+  ];
+  if (pairs.length > 1) throw new Error('must carry the same user and password in each of its URLs');
+  const [user, password] = (pairs[0] ?? '').split(':').map(decodeURIComponent);
+  return { urls: parsed.map(bare), userinfo: user ? { user, password: password ?? '' } : undefined };
+}
+
+function bare(url: URL): string {
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}
+
+const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
+const DAYS = 'sun mon tue wed thu fri sat'.split(' ');
+/** minute, hour, day of the month, month, day of the week (7 is Sunday too). */
+const CRON_FIELDS = [
+  { name: 'minute', from: 0, to: 59, words: [] as string[] },
+  { name: 'hour', from: 0, to: 23, words: [] as string[] },
+  { name: 'day of the month', from: 1, to: 31, words: [] as string[] },
+  { name: 'month', from: 1, to: 12, words: MONTHS },
+  { name: 'day of the week', from: 0, to: 7, words: DAYS },
+];
+
+/** Stricter than the library that runs it, so that a slip is told at the start and not by a day without a check. */
+export function cronExpression(text: string): string {
+  const fields = text.trim().split(/\s+/);
+  if (fields.length !== CRON_FIELDS.length)
+    throw wrong("a cron expression of five fields (minute hour day month weekday) such as '17 3 * * *'", text);
+  for (const [index, field] of CRON_FIELDS.entries()) {
+    const found = fields[index] ?? '';
+    if (!found.split(',').every((part) => isCronPart(part, field)))
+      throw new Error(
+        `has '${found}' as its ${field.name}, which must be of ${field.from} to ${field.to}, *, a-b or */n`,
+      );
+  }
+  return fields.join(' ');
+}
+
+function isCronPart(part: string, field: (typeof CRON_FIELDS)[number]): boolean {
+  const match = /^(?:\*|(?<low>[a-z0-9]+)(?:-(?<high>[a-z0-9]+))?)(?:\/(?<step>\d+))?$/i.exec(part);
+  if (match === null) return false;
+  const { low, high, step } = match.groups ?? {};
+  if (step !== undefined && (Number(step) < 1 || (low !== undefined && high === undefined))) return false;
+  if (low === undefined) return true;
+  const first = cronNumber(low, field);
+  const last = high === undefined ? first : cronNumber(high, field);
+  return first >= field.from && last <= field.to && first <= last;
+}
+
+function cronNumber(text: string, field: (typeof CRON_FIELDS)[number]): number {
+  const word = field.words.indexOf(text.toLowerCase());
+  if (word >= 0) return word + field.from;
+  return /^\d+$/.test(text) ? Number(text) : Number.NaN;
+}
