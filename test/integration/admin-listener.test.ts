@@ -1,0 +1,75 @@
+/**
+ * The admin listener: it shows what it is given, and says everything in JSON.
+ */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { listenAdmin } from '../../src/web/server.ts';
+
+async function startAdmin(
+  t: TestContext,
+  o: { status?: () => unknown; isReady?: () => boolean } = {},
+): Promise<string> {
+  const { status = () => ({}), isReady = () => true } = o;
+  const listener = await listenAdmin({ host: '127.0.0.1', port: 0, status, isReady });
+  t.after(() => listener.close());
+  return `http://127.0.0.1:${listener.port}`;
+}
+
+test('ready is 200 or 503, as the service says', async (t) => {
+  let ready = false;
+  const url = await startAdmin(t, { isReady: () => ready });
+  const before = await fetch(`${url}/ready`);
+  assert.deepEqual([before.status, await before.json()], [503, { ready: false }]);
+  ready = true;
+  const after = await fetch(`${url}/ready`);
+  assert.deepEqual([after.status, await after.json()], [200, { ready: true }]);
+});
+
+test('the status is the value of the moment, as JSON that nobody caches', async (t) => {
+  let state = 'missing';
+  const url = await startAdmin(t, { status: () => ({ state, notAfter: new Date(0) }) });
+  state = 'live';
+  const response = await fetch(`${url}/api/status`);
+  assert.equal(response.status, 200);
+  assert.match(response.headers.get('content-type') ?? '', /^application\/json/);
+  assert.equal(response.headers.get('cache-control'), 'no-store');
+  assert.deepEqual(await response.json(), { state: 'live', notAfter: '1970-01-01T00:00:00.000Z' });
+});
+
+test('a status that cannot be made is an error without its reason', async (t) => {
+  const url = await startAdmin(t, {
+    status: () => {
+      throw new Error('SECRET');
+    },
+  });
+  const response = await fetch(`${url}/api/status`);
+  assert.deepEqual([response.status, await response.json()], [500, { error: 'internal error' }]);
+});
+
+for (const [method, path] of [
+  ['GET', '/'],
+  ['GET', '/api/status/'],
+  ['GET', '/api//status'],
+  ['GET', '/.well-known/acme-challenge/ping'],
+  ['POST', '/api/status'],
+  ['DELETE', '/ready'],
+] as const) {
+  test(`${method} ${path} is 404 in JSON`, async (t) => {
+    const response = await fetch(`${await startAdmin(t)}${path}`, { method });
+    assert.deepEqual([response.status, await response.json()], [404, { error: 'not found' }]);
+  });
+}
+
+test('an unreadable path is 400 in JSON that does not repeat it', async (t) => {
+  const response = await fetch(`${await startAdmin(t)}/%zz`);
+  assert.deepEqual([response.status, await response.json()], [400, { error: 'bad request' }]);
+});
+
+test('a taken port is told with the setting that names it', async (t) => {
+  const port = Number(new URL(await startAdmin(t)).port);
+  const second = listenAdmin({ host: '127.0.0.1', port, status: () => ({}), isReady: () => true });
+  await assert.rejects(
+    second,
+    new RegExp(`^Error: ADMIN_PORT: cannot listen on 127\\.0\\.0\\.1 port ${port}: another process`),
+  );
+});
