@@ -1,0 +1,89 @@
+/**
+ * A real HAProxy as a child process, in master-worker mode: started, reloaded without losing a connection, killed.
+ *
+ * Nothing of it outlives us: `track` kills the master when we exit, the kernel does when we crash (setpriv), and the
+ * workers end with their master.
+ */
+import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { type Exit, type RunningTask, track } from '../executor.ts';
+
+const HAPROXY = '/usr/sbin/haproxy';
+
+export interface HaproxyFiles {
+  readonly config: string;
+  /** Its output goes to `stdout` and `stderr` in here. */
+  readonly directory: string;
+}
+
+/** What HAProxy itself thinks of a configuration file: undefined if it takes it, else its complaint. */
+export function complaintAbout(config: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    execFile(HAPROXY, ['-c', '-q', '-f', config], (error, stdout, stderr) => {
+      resolve(error ? `${stderr}${stdout}`.trim() || error.message : undefined);
+    });
+  });
+}
+
+export class Haproxy {
+  readonly exited: Promise<Exit>;
+  readonly #task: RunningTask;
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  #output = '';
+
+  private constructor({ config, directory }: HaproxyFiles) {
+    const argv = ['--pdeathsig', 'KILL', '--', HAPROXY, '-W', '-f', config];
+    const env = { ...process.env, HAPROXY_CONFIG_SHOWN: config };
+    this.#child = spawn('setpriv', argv, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#task = track(this.#child);
+    this.exited = this.#task.exited;
+    this.#child.stdout.on('data', (data: Buffer) => void appendFile(join(directory, 'stdout'), data).catch(() => {}));
+    this.#child.stderr.on('data', (data: Buffer) => {
+      this.#output += data.toString();
+      void appendFile(join(directory, 'stderr'), data).catch(() => {});
+    });
+  }
+
+  /** Resolves when it accepts connections, or has given up: then `exited` tells, and `output` why. */
+  static async start(files: HaproxyFiles): Promise<Haproxy> {
+    const haproxy = new Haproxy(files);
+    await haproxy.#loaded();
+    return haproxy;
+  }
+
+  get pid(): number | undefined {
+    return this.#task.pid;
+  }
+
+  /** What it said since the last (re)load began. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Reads the file anew; the old worker hands its sockets over and finishes what it has in hand. */
+  async reload(): Promise<void> {
+    this.#output = '';
+    this.kill('SIGUSR2');
+    await this.#loaded();
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#task.kill(signal);
+  }
+
+  /** The master says so in its log, after a start and after each reload. */
+  async #loaded(): Promise<void> {
+    const said = new Promise<void>((resolve) => {
+      const look = () => {
+        if (!/Loading (success|failure)/.test(this.#output)) return;
+        this.#child.stderr.off('data', look);
+        resolve();
+      };
+      this.#child.stderr.on('data', look);
+      look();
+    });
+    await Promise.race([said, this.exited]);
+  }
+}
