@@ -163,7 +163,7 @@ const refused: { env: Environment; problem: RegExp }[] = [
   },
   { env: { LETSENCRYPT_SERVER_URL: 'acme.example' }, problem: /^LETSENCRYPT_SERVER_URL must be a URL/ },
   { env: { LETSENCRYPT_URL: 'acme.example' }, problem: /^LETSENCRYPT_URL must be a URL/ },
-  { env: { LETSENCRYPT_URL: 'https://ca.example/acme/v1/directory' }, problem: /^LETSENCRYPT_URL .*ACME v1/ },
+  { env: { LETSENCRYPT_URL: 'https://acme-v01.ca.example/directory' }, problem: /^LETSENCRYPT_URL .*ACME v1/ },
   { env: { KEY_TYPE: 'rsa1024' }, problem: /^KEY_TYPE must be one of rsa4096, rsa3072, .*, not 'rsa1024'$/ },
   { env: { LOG_LEVEL: 'loud' }, problem: /^LOG_LEVEL must be one of trace, debug/ },
   { env: { TAKE_OVER: 'yes' }, problem: /^TAKE_OVER must be 'true' or 'false', not 'yes'$/ },

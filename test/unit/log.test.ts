@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { AxiosError, AxiosHeaders } from 'axios';
+import { CertificateBundle } from '../../src/certificates/bundle.ts';
 import { createLog, describeError, type Log, mask } from '../../src/log.ts';
+import { issue } from '../support/certificates.ts';
 
 function recorded(level = 'trace'): { log: Log; lines: string[] } {
   const lines: string[] = [];
@@ -128,6 +130,14 @@ for (const { name, write } of planted)
     only(lines);
     assertClean(lines[0] ?? '');
   });
+
+test('a bundle in an entry shows facts, not its key', () => {
+  const issued = issue({ domains: ['a.example'] });
+  const { log, lines } = recorded();
+  log.info({ bundle: CertificateBundle.parse(issued.pem), inside: [CertificateBundle.parse(issued.pem)] }, 'x');
+  assert.ok(lines[0]?.includes(issued.fingerprint), lines[0]);
+  assert.ok(!lines[0]?.includes('KEY-----') && !lines[0]?.includes(issued.keyPem.split('\n')[1] ?? ''), lines[0]);
+});
 
 test('what stands around a secret stays', () => {
   const { log, lines } = recorded();
