@@ -1,0 +1,137 @@
+/**
+ * What the files of the state folder say: from text to nouns, every field looked at, since anybody may have edited them.
+ *
+ * Each is JSON with a formatVersion. A reader throws a sentence that never quotes the text: it holds private keys.
+ */
+import { CertificateBundle } from './certificates/bundle.ts';
+import type { Failure, Ledger, Replacement } from './certificates/ledger.ts';
+
+export const FORMAT_VERSION = 1;
+
+export interface Account {
+  readonly directory: string;
+  readonly url: string | undefined;
+  readonly keyPem: string;
+}
+
+export interface OrderInFlight {
+  readonly directory: string;
+  readonly url: string;
+  readonly domains: readonly string[];
+  readonly keyPem: string;
+  readonly createdAt: Date;
+}
+
+export interface StoredCertificate {
+  readonly directory: string;
+  readonly bundle: CertificateBundle;
+}
+
+/** Written by a later release: not ours to judge, so it stays as it is. */
+export class NewerFormat extends Error {
+  constructor(version: number) {
+    super(
+      `has format ${version}, and this release knows ${FORMAT_VERSION}: it is left alone and not used; go back to the newer release`,
+    );
+  }
+
+  static isIn(text: string): boolean {
+    try {
+      fieldsIn(text);
+      return false;
+    } catch (error) {
+      return error instanceof NewerFormat;
+    }
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export function readCertificate(text: string): StoredCertificate {
+  const fields = fieldsIn(text);
+  return { directory: string(fields, 'directory'), bundle: CertificateBundle.parse(string(fields, 'pem')) };
+}
+
+export function readAccount(text: string): Account {
+  const fields = fieldsIn(text);
+  const url = fields.url === undefined ? undefined : string(fields, 'url');
+  return { directory: string(fields, 'directory'), url, keyPem: string(fields, 'keyPem') };
+}
+
+export function readOrder(text: string): OrderInFlight {
+  const fields = fieldsIn(text);
+  return {
+    directory: string(fields, 'directory'),
+    url: string(fields, 'url'),
+    domains: strings(fields, 'domains'),
+    keyPem: string(fields, 'keyPem'),
+    createdAt: date(fields, 'createdAt'),
+  };
+}
+
+export function readLedger(text: string): Ledger {
+  const fields = fieldsIn(text);
+  return {
+    failures: list(fields, 'failures').map(readFailure),
+    replacements: list(fields, 'replacements').map(readReplacement),
+    installed: strings(fields, 'installed'),
+  };
+}
+
+function readFailure(value: unknown): Failure {
+  const fields = object(value, 'failures');
+  const retryAfter = fields.retryAfter === undefined ? undefined : date(fields, 'retryAfter');
+  return { at: date(fields, 'at'), problem: string(fields, 'problem'), retryAfter, names: strings(fields, 'names') };
+}
+
+function readReplacement(value: unknown): Replacement {
+  const fields = object(value, 'replacements');
+  return { at: date(fields, 'at'), slot: string(fields, 'slot'), fingerprint: string(fields, 'fingerprint') };
+}
+
+function fieldsIn(text: string): Fields {
+  const fields = object(parse(text), 'the whole');
+  const version = fields.formatVersion;
+  if (typeof version !== 'number') throw new Error('its formatVersion is missing');
+  if (version > FORMAT_VERSION) throw new NewerFormat(version);
+  return fields;
+}
+
+/** JSON.parse quotes what it stumbles over, and that may be a key. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(text.trim() === '' ? 'it is empty' : 'it is no whole JSON document');
+  }
+}
+
+function object(value: unknown, name: string): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${name} is no JSON object`);
+  return value as Fields;
+}
+
+function string(fields: Fields, name: string): string {
+  const value = fields[name];
+  if (typeof value !== 'string' || value === '') throw new Error(`${name} is no text`);
+  return value;
+}
+
+function list(fields: Fields, name: string): readonly unknown[] {
+  const value = fields[name];
+  if (!Array.isArray(value)) throw new Error(`${name} is no list`);
+  return value;
+}
+
+function strings(fields: Fields, name: string): readonly string[] {
+  return list(fields, name).map((value) => {
+    if (typeof value !== 'string') throw new Error(`${name} holds something else than texts`);
+    return value;
+  });
+}
+
+function date(fields: Fields, name: string): Date {
+  const value = new Date(string(fields, name));
+  if (Number.isNaN(value.getTime())) throw new Error(`${name} is no date`);
+  return value;
+}

@@ -1,0 +1,322 @@
+/**
+ * The state folder: account keys, the certificate and the one before, the order in flight, the ledger.
+ *
+ * May be killed between any two lines: a file is written beside its place, flushed, and renamed into it, so each
+ * is there whole, old or new. Whatever is wrong with the folder becomes a sentence in `problems` and never stops the
+ * program; only saving fails, so that nothing is ordered that could not be kept. How a file reads is in state-files.ts.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CertificateBundle } from './certificates/bundle.ts';
+import { EMPTY_LEDGER, type Ledger } from './certificates/ledger.ts';
+import {
+  type Account,
+  FORMAT_VERSION,
+  NewerFormat,
+  type OrderInFlight,
+  readAccount,
+  readCertificate,
+  readLedger,
+  readOrder,
+} from './state-files.ts';
+
+export type { Account, OrderInFlight };
+
+export interface StoredState {
+  readonly bundle: CertificateBundle | undefined;
+  /** The ACME directory that issued it. */
+  readonly bundleDirectory: string | undefined;
+  readonly previous: CertificateBundle | undefined;
+  readonly order: OrderInFlight | undefined;
+  readonly ledger: Ledger;
+  /** Nothing of ours was there when the folder was opened. */
+  readonly wasEmpty: boolean;
+  /** Sentences for the operator. */
+  readonly problems: readonly string[];
+  readonly writable: boolean;
+}
+
+const CURRENT = 'certificate.json';
+const PREVIOUS = 'previous-certificate.json';
+const ORDER = 'order.json';
+const LEDGER = 'ledger.json';
+
+const OURS = /^(certificate|previous-certificate|order|ledger|account-[^/]+)\.json$/;
+const TEMPORARY = /^\.(certificate|previous-certificate|order|ledger|account-[^/]+)\.json\.[0-9a-f]+\.tmp$/;
+
+/** statfs(2): tmpfs, ramfs, overlayfs and aufs end with the container. */
+const EPHEMERAL = [0x01021994, 0x858458f6, 0x794c7630, 0x61756673];
+
+export class Store {
+  readonly #dir: string;
+  /** By what they are about, so that one that is over can be taken back. */
+  readonly #problems = new Map<string, string>();
+  #writable = false;
+  #wasEmpty = true;
+  /** Writes happen one after the other, in the order asked for. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** Makes the folder, its modes and its leftovers right as far as it can. Never throws. */
+  async open(): Promise<void> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 }).catch(() => undefined); // the write test tells
+    const names = await readdir(this.#dir).catch(() => []);
+    this.#wasEmpty = !names.some((name) => OURS.test(name));
+    for (const name of names.filter((one) => TEMPORARY.test(one))) await rm(this.#path(name)).catch(() => undefined);
+    await this.#closeToOthers(names);
+    await this.#noteEphemeral();
+    await this.#testWriting();
+  }
+
+  async read(): Promise<StoredState> {
+    if (!this.#writable) await this.#testWriting(); // a full disk or a wrong owner may have been mended
+    const current = await this.#load(CURRENT, readCertificate);
+    const previous = await this.#load(PREVIOUS, readCertificate);
+    const order = await this.#load(ORDER, readOrder);
+    const ledger = await this.#load(LEDGER, readLedger);
+    return {
+      bundle: current?.bundle,
+      bundleDirectory: current?.directory,
+      previous: previous?.bundle,
+      // Killed between saving what it brought and clearing it: the order is done.
+      order: order && current?.bundle.holdsKey(order.keyPem) ? undefined : order,
+      ledger: ledger ?? EMPTY_LEDGER,
+      wasEmpty: this.#wasEmpty,
+      problems: [...this.#problems.values()],
+      writable: this.#writable,
+    };
+  }
+
+  async account(directory: string): Promise<Account | undefined> {
+    const account = await this.#load(accountFile(directory), readAccount);
+    return account?.directory === directory ? account : undefined;
+  }
+
+  saveAccount(account: Account): Promise<void> {
+    return this.#inTurn(() => this.#write(accountFile(account.directory), account));
+  }
+
+  saveOrder(order: OrderInFlight): Promise<void> {
+    return this.#inTurn(() => this.#write(ORDER, order));
+  }
+
+  clearOrder(): Promise<void> {
+    return this.#inTurn(() => this.#remove(ORDER));
+  }
+
+  saveLedger(ledger: Ledger): Promise<void> {
+    return this.#inTurn(() => this.#write(LEDGER, ledger));
+  }
+
+  /**
+   * The current bundle becomes the previous one; at no moment is there none. The order that brought it is cleared last
+   * (until then it could be taken up again); one still under way, when a deployed certificate is adopted, stays.
+   */
+  saveBundle(bundle: CertificateBundle, directory: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const current = await this.#load(CURRENT, readCertificate);
+      if (current && current.bundle.fingerprint !== bundle.fingerprint) {
+        await this.#write(PREVIOUS, { directory: current.directory, pem: current.bundle.pem });
+      }
+      await this.#write(CURRENT, { directory, pem: bundle.pem });
+      const order = await this.#load(ORDER, readOrder);
+      if (order && bundle.holdsKey(order.keyPem)) await this.#remove(ORDER);
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #path(name: string): string {
+    return join(this.#dir, name);
+  }
+
+  async #load<T>(name: string, reader: (text: string) => T): Promise<T | undefined> {
+    const path = this.#path(name);
+    try {
+      const value = reader(await readFile(path, 'utf8'));
+      this.#problems.delete(name);
+      return value;
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') this.#problems.delete(name);
+      else if (codeOf(error)) this.#problems.set(name, `${path} cannot be read (${codeOf(error)}); ${this.#owner()}`);
+      else if (error instanceof NewerFormat) this.#problems.set(name, `${path} ${error.message}`);
+      else await this.#setAside(name, messageOf(error));
+      return undefined;
+    }
+  }
+
+  /** Kept, because it may hold a key that somebody wants to rescue; away, so that it is not met again. */
+  async #setAside(name: string, found: string): Promise<void> {
+    const aside = `${name}.damaged-${stamp()}`;
+    const moved = await rename(this.#path(name), this.#path(aside)).then(
+      () => `It was set aside as ${aside}, and what it held counts as lost; delete it when nothing in it is needed.`,
+      (error) => `It could not be set aside (${codeOf(error)}); move it away by hand.`,
+    );
+    // Under the new name: this file is well again, but the operator should still read it until the next start.
+    this.#problems.set(aside, `${this.#path(name)} is damaged: ${found}. ${moved}`);
+  }
+
+  async #write(name: string, content: object): Promise<void> {
+    const text = `${JSON.stringify({ formatVersion: FORMAT_VERSION, ...content }, undefined, 2)}\n`;
+    try {
+      await this.#spareNewer(name);
+      // Once more, because another instance starting on a shared volume may have swept our temporary file away.
+      await this.#replace(name, text).catch((error) => {
+        if (codeOf(error) !== 'ENOENT') throw error;
+        return this.#replace(name, text);
+      });
+      this.#nowWritable();
+    } catch (error) {
+      throw this.#notWritable(name, error);
+    }
+  }
+
+  /** Mode 0600 in so many words: the umask may leave even less. */
+  async #replace(name: string, text: string): Promise<void> {
+    const temporary = this.#path(`.${name}.${randomBytes(6).toString('hex')}.tmp`);
+    try {
+      const file = await open(temporary, 'wx', 0o600);
+      try {
+        await file.chmod(0o600);
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, this.#path(name));
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw error;
+    }
+    await this.#syncFolder();
+  }
+
+  async #remove(name: string): Promise<void> {
+    try {
+      await this.#spareNewer(name);
+      await rm(this.#path(name), { force: true });
+      await this.#syncFolder();
+    } catch (error) {
+      throw this.#notWritable(name, error);
+    }
+  }
+
+  /** A later release wrote it and may come back: it is put aside before its place is taken. */
+  async #spareNewer(name: string): Promise<void> {
+    if (!this.#problems.has(name)) return;
+    const text = await readFile(this.#path(name), 'utf8').catch(() => undefined);
+    if (text === undefined || !NewerFormat.isIn(text)) return;
+    await rename(this.#path(name), this.#path(`${name}.newer-${stamp()}`));
+  }
+
+  /** Some network file systems can't flush a folder, and say so: then the rename itself has to do. */
+  async #syncFolder(): Promise<void> {
+    const folder = await open(this.#dir, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await folder.sync().catch((error) => {
+        if (!['EINVAL', 'ENOTSUP', 'ENOSYS'].includes(codeOf(error) ?? '')) throw error;
+      });
+    } finally {
+      await folder.close();
+    }
+  }
+
+  async #testWriting(): Promise<void> {
+    try {
+      const probe = this.#path(`.ledger.json.${randomBytes(6).toString('hex')}.tmp`);
+      const file = await open(probe, 'wx', 0o600);
+      await file.writeFile('can this be written?').finally(() => file.close());
+      await rm(probe, { force: true });
+      this.#nowWritable();
+    } catch (error) {
+      this.#notWritable(undefined, error);
+    }
+  }
+
+  #nowWritable(): void {
+    this.#writable = true;
+    this.#problems.delete('writing');
+  }
+
+  #notWritable(name: string | undefined, error: unknown): Error {
+    const reason = codeOf(error) ?? messageOf(error);
+    const sentence = `${name ? this.#path(name) : `the state folder ${this.#dir}`} cannot be written (${reason}): nothing is ordered until it can; ${this.#cure(reason)}`;
+    this.#writable = false;
+    this.#problems.set('writing', sentence);
+    return new Error(sentence);
+  }
+
+  #cure(code: string): string {
+    if (code === 'ENOSPC' || code === 'EDQUOT') return 'make room on its disk';
+    if (code === 'EROFS') return 'mount it read-write';
+    if (code === 'ENOTDIR' || code === 'EEXIST') return 'STATE_DIR must be a folder, and a file is in its way';
+    if (code === 'EACCES' || code === 'EPERM') return this.#owner();
+    return 'point STATE_DIR to a folder on a sound volume';
+  }
+
+  #owner(): string {
+    return `this runs as uid ${process.getuid?.() ?? '?'}, which must own it (chown -R ${process.getuid?.() ?? 'UID'} ${this.#dir})`;
+  }
+
+  /** A fresh volume is open to others, but holds nothing: only where keys lay in the open is there something to tell. */
+  async #closeToOthers(names: readonly string[]): Promise<void> {
+    const before = await modeOf(this.#dir);
+    if (before === undefined) return;
+    for (const name of names.filter((one) => OURS.test(one)))
+      await chmod(this.#path(name), 0o600).catch(() => undefined);
+    await chmod(this.#dir, 0o700).catch(() => undefined);
+    const after = (await modeOf(this.#dir)) ?? before;
+    if (after & 0o077) {
+      this.#problems.set(
+        'modes',
+        `${this.#dir} is open to others (mode ${octal(after)}) and holds private keys: chmod 700 it`,
+      );
+    } else if (before & 0o077 && !this.#wasEmpty) {
+      this.#problems.set(
+        'modes',
+        `${this.#dir} was open to others (mode ${octal(before)}); it is 0700 now, but its private keys may have been read`,
+      );
+    }
+  }
+
+  async #noteEphemeral(): Promise<void> {
+    const system = await statfs(this.#dir).catch(() => undefined);
+    if (!system || !EPHEMERAL.includes(system.type)) return;
+    this.#problems.set(
+      'ephemeral',
+      `${this.#dir} ends with this task: give the app a volume there, so that account and certificates outlive it`,
+    );
+  }
+}
+
+/** One account per ACME directory: host and path would not do as a file name, their hash alone not for a person. */
+function accountFile(directory: string): string {
+  const host = (URL.parse(directory)?.hostname ?? '').replace(/[^a-z0-9.-]/g, '');
+  return `account-${host}-${createHash('sha256').update(directory).digest('hex').slice(0, 8)}.json`;
+}
+
+async function modeOf(path: string): Promise<number | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  return found && found.mode & 0o777;
+}
+
+const octal = (mode: number): string => mode.toString(8).padStart(4, '0');
+const stamp = (): string => new Date().toISOString().replace(/[:.]/g, '-');
+
+function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
