@@ -1,0 +1,190 @@
+/**
+ * What we read of an app, from Marathon 0.15 to 1.11, and what follows from it.
+ *
+ * Generations differ: up to 1.4 nulls, `ports` and `container.docker.portMappings`; since 1.5 absent fields (even
+ * `env`), `networks`, `portDefinitions` and `container.portMappings`. Fields and values we don't know are ignored;
+ * what goes back in a PUT (`env`, `secrets`, `echoes`) is kept as it came.
+ */
+import { MarathonError } from './error.ts';
+import { instant, type Json, list, number, record, records, text } from './json.ts';
+
+export type EnvValue = string | { readonly secret: string };
+
+export interface Task {
+  readonly id: string;
+  readonly host: string;
+  readonly ports: readonly number[];
+  readonly state: string;
+  readonly version: string | undefined;
+  readonly stagedAt: Date | undefined;
+  readonly startedAt: Date | undefined;
+  /** By all its health checks; undefined: no result yet. */
+  readonly alive: boolean | undefined;
+}
+
+export interface TaskFailure {
+  readonly state: string;
+  readonly message: string;
+  readonly at: Date;
+  readonly taskId: string;
+  readonly host: string;
+}
+
+export interface App {
+  readonly id: string;
+  readonly instances: number;
+  readonly env: Readonly<Record<string, EnvValue>>;
+  readonly secrets: Readonly<Record<string, unknown>> | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly version: string;
+  /** When its tasks last had to be replaced; scaling does not count. */
+  readonly lastConfigChangeAt: string | undefined;
+  readonly deployments: readonly string[];
+  readonly tasks: readonly Task[];
+  readonly hasHealthChecks: boolean;
+  /** By port index: the containerPort of a mapping, or the port in host mode. */
+  readonly containerPorts: readonly number[];
+  readonly hostNetwork: boolean;
+  readonly requirePorts: boolean;
+  readonly containerType: 'DOCKER' | 'MESOS' | undefined;
+  readonly upgradeStrategy: { readonly minimumHealthCapacity: number; readonly maximumOverCapacity: number };
+  readonly lastTaskFailure: TaskFailure | undefined;
+  /** Fields that a partial update drops in Marathon 1.6 and later unless they are sent again. */
+  readonly echoes: Readonly<Record<string, unknown>>;
+}
+
+export function readApp(body: unknown): App {
+  const app = record(record(body)?.app) ?? record(body);
+  const id = text(app?.id);
+  const version = text(app?.version);
+  if (!app || id === undefined || version === undefined) {
+    throw new MarathonError('the answer is not an app: it has no id and version', { retryable: true });
+  }
+  return {
+    id: normaliseId(id),
+    version,
+    instances: number(app.instances) ?? 1,
+    env: (record(app.env) ?? {}) as App['env'],
+    secrets: record(app.secrets),
+    labels: readLabels(app.labels),
+    lastConfigChangeAt: text(record(app.versionInfo)?.lastConfigChangeAt),
+    deployments: records(app.deployments).flatMap((deployment) => text(deployment.id) ?? []),
+    tasks: records(app.tasks).flatMap((task) => readTask(task) ?? []),
+    hasHealthChecks: list(app.healthChecks).length > 0,
+    ...readNetwork(app),
+    requirePorts: app.requirePorts === true,
+    upgradeStrategy: readStrategy(app),
+    lastTaskFailure: readFailure(record(app.lastTaskFailure)),
+    echoes: Object.fromEntries(ECHOED.filter((key) => app[key] != null).map((key) => [key, app[key]])),
+  };
+}
+
+const ECHOED = ['executorResources', 'resourceLimits'] as const;
+
+function readLabels(value: unknown): Readonly<Record<string, string>> {
+  const entries = Object.entries(record(value) ?? {});
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}
+
+function readTask(task: Json): Task | undefined {
+  const id = text(task.id);
+  if (id === undefined) return undefined;
+  const startedAt = instant(task.startedAt);
+  const results = records(task.healthCheckResults);
+  return {
+    id,
+    host: text(task.host) ?? '',
+    ports: list(task.ports).flatMap((port) => number(port) ?? []),
+    // Marathon 0.15 has no state; there a task that has started runs, as those that ended are not listed.
+    state: text(task.state) ?? (startedAt ? 'TASK_RUNNING' : 'TASK_STAGING'),
+    version: text(task.version),
+    stagedAt: instant(task.stagedAt),
+    startedAt,
+    alive: results.length > 0 ? results.every((result) => result.alive === true) : undefined,
+  };
+}
+
+type Network = Pick<App, 'containerPorts' | 'hostNetwork' | 'containerType'>;
+
+function readNetwork(app: Json): Network {
+  const container = record(app.container);
+  const docker = record(container?.docker);
+  const type = text(container?.type);
+  const hostNetwork = isHostNetwork(app, docker);
+  const mappings = [container?.portMappings, docker?.portMappings].map(records).find((found) => found.length > 0) ?? [];
+  return {
+    hostNetwork,
+    containerType: type === 'DOCKER' || type === 'MESOS' ? type : undefined,
+    containerPorts: hostNetwork ? hostPorts(app) : mappings.map((mapping) => number(mapping.containerPort) ?? 0),
+  };
+}
+
+/** Host is what Marathon takes when nothing is said. */
+function isHostNetwork(app: Json, docker: Json | undefined): boolean {
+  const modes = records(app.networks).flatMap((network) => text(network.mode) ?? []);
+  if (modes.length > 0) return modes.every((mode) => mode === 'host');
+  const old = text(docker?.network);
+  return old === undefined ? !record(app.ipAddress) : old === 'HOST';
+}
+
+function hostPorts(app: Json): readonly number[] {
+  const definitions = records(app.portDefinitions);
+  if (definitions.length > 0) return definitions.map((definition) => number(definition.port) ?? 0);
+  return list(app.ports).flatMap((port) => number(port) ?? []);
+}
+
+/** Marathon always writes it; 1 and 1 are its defaults. */
+function readStrategy(app: Json): App['upgradeStrategy'] {
+  const strategy = record(app.upgradeStrategy);
+  return {
+    minimumHealthCapacity: number(strategy?.minimumHealthCapacity) ?? 1,
+    maximumOverCapacity: number(strategy?.maximumOverCapacity) ?? 1,
+  };
+}
+
+function readFailure(failure: Json | undefined): TaskFailure | undefined {
+  const at = instant(failure?.timestamp);
+  if (!failure || !at) return undefined;
+  return {
+    at,
+    state: text(failure.state) ?? 'TASK_FAILED',
+    message: text(failure.message) ?? '',
+    taskId: text(failure.taskId) ?? '',
+    host: text(failure.host) ?? '',
+  };
+}
+
+/**
+ * Does the task run the app's latest configuration? Marathon's own rule (TaskStatsByVersion): scaling moves
+ * `app.version` but leaves the tasks alone, so the version counts only where nothing better is known.
+ */
+export function isCurrent(app: App, task: Task): boolean {
+  const version = instant(task.version)?.getTime();
+  if (version === undefined) return false; // a task that is not active has none
+  const since = instant(app.lastConfigChangeAt)?.getTime();
+  return since === undefined ? version === instant(app.version)?.getTime() : version >= since;
+}
+
+export function isHealthy(app: App, task: Task): boolean {
+  return task.state === 'TASK_RUNNING' && (!app.hasHealthChecks || task.alive === true);
+}
+
+/**
+ * Where a port of the container is found on the task's host. On the host's own network the process binds that very
+ * port, whatever Marathon has assigned (HAProxy in marathon-lb binds 80 and 443 literally).
+ */
+export function hostPort(app: App, task: Task, containerPort: number): number | undefined {
+  if (app.hostNetwork) return containerPort;
+  const index = app.containerPorts.indexOf(containerPort);
+  return index < 0 ? undefined : task.ports[index];
+}
+
+export function isSettled(app: App): boolean {
+  const good = app.tasks.filter((task) => isCurrent(app, task) && isHealthy(app, task));
+  return app.deployments.length === 0 && good.length >= app.instances;
+}
+
+/** Ids in JSON are absolute; people write them with and without the slash. */
+export function normaliseId(id: string): string {
+  return `/${id.trim().replace(/^\/+|\/+$/g, '')}`;
+}

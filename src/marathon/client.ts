@@ -1,0 +1,172 @@
+/**
+ * What we ask of Marathon: an app, the deployments, the queue, one change, the events.
+ *
+ * Each answer leaves here as a small type of ours, each failure as a MarathonError. There are no loops and no waiting
+ * in here: what to do about a failure, and when, is decided by the plan.
+ */
+import { type App, normaliseId, readApp } from './app.ts';
+import type { MarathonAuth } from './auth.ts';
+import { excerpt, jsonIn, MarathonError } from './error.ts';
+import { EVENTS_PATH, type MarathonEvent, readEvents } from './events.ts';
+import { MarathonHttp } from './http.ts';
+import { type Json, list, number, record, records, text } from './json.ts';
+import type { Answer } from './transport.ts';
+import { appUpdate } from './update.ts';
+
+export type { MarathonEvent } from './events.ts';
+
+export interface Deployment {
+  readonly id: string;
+  readonly affectedApps: readonly string[];
+  /** 0: accepted, not begun. */
+  readonly currentStep: number;
+  readonly totalSteps: number;
+  readonly actions: readonly string[];
+}
+
+export interface QueueItem {
+  readonly appId: string;
+  readonly count: number;
+  /** Waiting for an offer; false: held back after failures. */
+  readonly overdue: boolean;
+  readonly timeLeftSeconds: number;
+  /** Reason → how many of the last offers were declined for it. */
+  readonly declined: Readonly<Record<string, number>>;
+}
+
+export interface MarathonClientOptions {
+  readonly urls: readonly string[];
+  readonly auth: MarathonAuth;
+  readonly caPem?: string | undefined;
+  readonly timeoutMs: number;
+}
+
+const MIB = 1024 * 1024;
+const APP_MAX = 16 * MIB;
+const LIST_MAX = 64 * MIB; // every item carries an app, and each app its whole env
+
+const JSON_HEADERS = { Accept: 'application/json' };
+
+export class MarathonClient {
+  readonly #http: MarathonHttp;
+
+  constructor(options: MarathonClientOptions) {
+    this.#http = new MarathonHttp(options);
+  }
+
+  async app(id: string, signal: AbortSignal): Promise<App> {
+    return readApp(await this.#get(appPath(id), APP_MAX, signal));
+  }
+
+  async deployments(signal: AbortSignal): Promise<readonly Deployment[]> {
+    const path = '/v2/deployments';
+    const body = await this.#get(path, LIST_MAX, signal);
+    if (!Array.isArray(body)) throw new MarathonError(`GET ${path}: the answer is not a list of deployments`);
+    return records(body).flatMap((item) => readDeployment(item) ?? []);
+  }
+
+  async queue(signal: AbortSignal): Promise<readonly QueueItem[]> {
+    const path = '/v2/queue';
+    const queue = record(await this.#get(path, LIST_MAX, signal))?.queue;
+    if (!Array.isArray(queue)) throw new MarathonError(`GET ${path}: the answer is not a launch queue`);
+    return records(queue).flatMap((item) => readQueueItem(item) ?? []);
+  }
+
+  /**
+   * Sets variables in the app's env and leaves all else as it is. Last write wins: Marathon has no If-Match, so
+   * `app` must have been read just now. After an error with `outcomeUnknown` only reading the app again tells.
+   */
+  async putEnv(
+    app: App,
+    changes: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<{ deploymentId: string | undefined; version: string | undefined }> {
+    const path = appPath(app.id);
+    const body = JSON.stringify(appUpdate(app, changes));
+    const headers = { ...JSON_HEADERS, 'Content-Type': 'application/json' };
+    const answer = await this.#http.send({ method: 'PUT', path, headers, body, maxBytes: APP_MAX }, signal);
+    const reply = record(jsonIn(answer));
+    const deploymentId = text(reply?.deploymentId) ?? answer.header('marathon-deployment-id');
+    if (!reply && !deploymentId) {
+      throw new MarathonError(`PUT ${path}: ${notJson(answer)}; the change may have been made all the same`, {
+        outcomeUnknown: true,
+        retryable: true,
+      });
+    }
+    return { deploymentId, version: text(reply?.version) };
+  }
+
+  /** One connection: ends when Marathon closes it or the signal aborts, throws MarathonError when it breaks. */
+  async *events(signal: AbortSignal): AsyncGenerator<MarathonEvent, void, undefined> {
+    const answer = await this.#connect(signal);
+    if (answer?.body) yield* readEvents(answer.body, signal);
+  }
+
+  async #connect(signal: AbortSignal): Promise<Answer | undefined> {
+    // Exactly this value: Jetty answers 405 to a list or a wildcard.
+    const headers = { Accept: 'text/event-stream', 'Accept-Encoding': 'identity' };
+    const ask = { method: 'GET', path: EVENTS_PATH, headers, maxBytes: MIB, stream: true } as const;
+    try {
+      const answer = await this.#http.send(ask, signal);
+      if (answer.body && /^text\/event-stream\b/i.test(answer.contentType)) return answer;
+      answer.body?.destroy();
+      throw new MarathonError(
+        `GET /v2/events: ${answer.status} with ${answer.contentType || 'no content type'}, not events`,
+      );
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  async #get(path: string, maxBytes: number, signal: AbortSignal): Promise<unknown> {
+    const answer = await this.#http.send({ method: 'GET', path, headers: JSON_HEADERS, maxBytes }, signal);
+    const body = jsonIn(answer);
+    if (body === undefined) throw new MarathonError(`GET ${path}: ${notJson(answer)}`, { retryable: true });
+    return body;
+  }
+}
+
+/** A page with status 200: a captive proxy, a login page. Never a word of what claims to be JSON. */
+function notJson(answer: Answer): string {
+  const words = excerpt(answer);
+  const said = words && ` ("${words}")`;
+  return `${answer.status} with ${answer.contentType || 'no content type'}${said}, not the JSON of Marathon`;
+}
+
+function appPath(id: string): string {
+  return `/v2/apps${normaliseId(id).split('/').map(encodeURIComponent).join('/')}`;
+}
+
+function readDeployment(item: Json): Deployment | undefined {
+  const id = text(item.id);
+  if (id === undefined) return undefined;
+  return {
+    id,
+    affectedApps: list(item.affectedApps).flatMap((app) => (typeof app === 'string' ? normaliseId(app) : [])),
+    currentStep: number(item.currentStep) ?? 0,
+    totalSteps: number(item.totalSteps) ?? list(item.steps).length,
+    actions: records(item.currentActions).flatMap(({ action, type }) => text(action) ?? text(type) ?? []),
+  };
+}
+
+function readQueueItem(item: Json): QueueItem | undefined {
+  const id = text(record(item.app)?.id);
+  if (id === undefined) return undefined; // a pod
+  const delay = record(item.delay);
+  return {
+    appId: normaliseId(id),
+    count: number(item.count) ?? 0,
+    overdue: delay?.overdue === true,
+    timeLeftSeconds: number(delay?.timeLeftSeconds) ?? 0,
+    declined: readDeclined(record(item.processedOffersSummary)), // since 1.4
+  };
+}
+
+function readDeclined(summary: Json | undefined): Readonly<Record<string, number>> {
+  const reasons = records(summary?.rejectSummaryLastOffers).map(({ reason, declined }): [string, number] => [
+    text(reason) ?? 'unknown',
+    number(declined) ?? 0,
+  ]);
+  return Object.fromEntries(reasons.filter(([, declined]) => declined > 0));
+}

@@ -1,0 +1,148 @@
+/**
+ * Marathon's event stream, boiled down to hints: something of this type happened to this app.
+ *
+ * The payload goes no further than this file, as an `api_post_event` holds the whole app with its private keys.
+ * Events come late, twice or not at all (slow readers, a new leader), so they may only say "look again".
+ */
+import type { Readable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+import { normaliseId } from './app.ts';
+import { MarathonError } from './error.ts';
+import { record, records, text } from './json.ts';
+
+export interface MarathonEvent {
+  readonly type: string;
+  /** undefined: none, several, or not said. */
+  readonly appId: string | undefined;
+}
+
+/** What can change a plan. `event_stream_attached` makes the stream begin with something but a heartbeat. */
+const TYPES = [
+  'event_stream_attached',
+  'api_post_event',
+  'deployment_info',
+  'deployment_success',
+  'deployment_failed',
+  'status_update_event',
+  'health_status_changed_event',
+  'instance_health_changed_event',
+  'app_terminated_event',
+] as const;
+
+/** `plan-format=light`: without it, Marathon up to 1.6 sends the whole root group twice with each deployment. */
+export const EVENTS_PATH = `/v2/events?plan-format=light&${TYPES.map((type) => `event_type=${type}`).join('&')}`;
+
+/** Marathon sends a heartbeat every 10 s. */
+const SILENCE_MS = 30_000;
+
+/**
+ * Ends when Marathon closes the stream or the signal aborts; throws MarathonError when it breaks or falls silent.
+ * The stream is closed in any case.
+ */
+export async function* readEvents(
+  stream: Readable,
+  signal: AbortSignal,
+  silenceMs: number = SILENCE_MS,
+): AsyncGenerator<MarathonEvent, void, undefined> {
+  const silent = new MarathonError(`GET /v2/events: not one byte for ${silenceMs / 1000} s, the connection is dead`);
+  const timer = setTimeout(() => stream.destroy(silent), silenceMs);
+  const stop = () => stream.destroy();
+  signal.addEventListener('abort', stop, { once: true });
+  const parser = new EventParser();
+  try {
+    if (signal.aborted) return;
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      timer.refresh();
+      yield* parser.push(chunk);
+    }
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error instanceof MarathonError ? error : new MarathonError(`GET /v2/events: ${(error as Error).message}`);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+    stream.destroy();
+  }
+}
+
+const LINE_MAX = 1024 * 1024;
+
+/**
+ * Server-sent events by the WHATWG rules, as far as Marathon uses them: CR, LF or CRLF ends a line, an empty line
+ * sends what was gathered. Marathon's heartbeat is a CR and a LF in two packets, so the LF after a CR is remembered
+ * across chunks. A line that is too long is skipped; its event still counts, without the app.
+ */
+export class EventParser {
+  readonly #decoder = new StringDecoder('utf8');
+  #line = '';
+  #tooLong = false;
+  #afterCr = false;
+  #type = '';
+  #data: string | undefined;
+
+  *push(chunk: Buffer): Generator<MarathonEvent, void, undefined> {
+    let rest = this.#decoder.write(chunk);
+    while (rest !== '') {
+      if (this.#afterCr && rest.startsWith('\n')) rest = rest.slice(1);
+      if (rest === '') {
+        this.#afterCr = false;
+        return;
+      }
+      const end = rest.search(/[\r\n]/);
+      this.#gather(end < 0 ? rest : rest.slice(0, end));
+      this.#afterCr = rest[end] === '\r';
+      if (end < 0) return;
+      rest = rest.slice(end + 1);
+      const event = this.#endOfLine();
+      if (event) yield event;
+    }
+  }
+
+  #gather(piece: string): void {
+    if (this.#tooLong) return;
+    this.#line += piece;
+    if (this.#line.length <= LINE_MAX) return;
+    this.#tooLong = true;
+    this.#line = this.#line.slice(0, 16); // enough to know the field by
+  }
+
+  #endOfLine(): MarathonEvent | undefined {
+    const line = this.#line;
+    const tooLong = this.#tooLong;
+    this.#line = '';
+    this.#tooLong = false;
+    if (line === '') return this.#dispatch();
+    const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
+    if (field === 'event' && !tooLong) this.#type = value ?? '';
+    if (field === 'data') this.#data = tooLong ? '' : `${this.#data ?? ''}${value}`;
+    return undefined;
+  }
+
+  #dispatch(): MarathonEvent | undefined {
+    const type = this.#type;
+    const data = this.#data;
+    this.#type = '';
+    this.#data = undefined;
+    return data === undefined ? undefined : { type: type || 'message', appId: appIdIn(data) };
+  }
+}
+
+/** Each type names its app in another place. */
+function appIdIn(data: string): string | undefined {
+  const event = record(parsed(data));
+  if (!event) return undefined;
+  const named = text(event.appId) ?? text(event.runSpecId) ?? text(record(event.appDefinition)?.id);
+  if (named !== undefined) return normaliseId(named);
+  const steps = records(record(event.plan)?.steps);
+  const apps = new Set(steps.flatMap((step) => records(step.actions)).flatMap((action) => text(action.app) ?? []));
+  const [only] = apps;
+  return apps.size === 1 && only !== undefined ? normaliseId(only) : undefined;
+}
+
+function parsed(data: string): unknown {
+  try {
+    return JSON.parse(data) as unknown;
+  } catch {
+    return undefined; // a hint all the same
+  }
+}
