@@ -1,0 +1,184 @@
+/**
+ * A whole small cluster on this machine: the simulator as Marathon, Pebble as the CA with a DNS of its own, two public
+ * agents with a real HAProxy each as the instances of marathon-lb, two more agents for everything else.
+ *
+ * The agents are addresses of 127.0.0.0/8, a /24 for each cluster, so that clusters side by side do not meet. Where ports
+ * 80 and 443 may be bound, the load balancers are on the host network as `marathon/marathon-lb.json` says; elsewhere they
+ * are on the bridge network with high host ports, and Pebble is told these.
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { canBind } from '../marathon-simulator/agents.ts';
+import type { SimTask } from '../marathon-simulator/model.ts';
+import { type Simulator, type SimulatorOptions, startSimulator } from '../marathon-simulator/simulator.ts';
+import { type Definition, type Edits, edited, shipped } from './definitions.ts';
+import { type Images, images } from './images.ts';
+import { type Disposer, type Pebble, type PebbleOptions, startPebble } from './pebble.ts';
+import { type Sighting, sighted } from './sighting.ts';
+
+export const SIDECAR = '/letsencrypt-dcos';
+export const LOAD_BALANCER = '/marathon-lb';
+
+export interface ClusterOptions {
+  /** 2 unless told; 0: no load balancer is posted. */
+  readonly loadBalancers?: number;
+  readonly loadBalancerEdits?: Edits;
+  /** 80 and 443 on the agents, or high host ports; `web` unless told. */
+  readonly ports?: 'web' | 'high';
+  readonly pebble?: PebbleOptions;
+  readonly simulator?: Partial<SimulatorOptions>;
+  readonly images?: Partial<Images>;
+}
+
+export interface Cluster {
+  readonly marathon: Simulator;
+  readonly pebble: Pebble;
+  /** The root that Pebble issues under, as a file: for curl's --cacert. */
+  readonly rootFile: string;
+  readonly folder: string;
+  /** The public agents: one instance of the load balancer each. */
+  readonly publicHosts: readonly string[];
+  readonly httpPort: number;
+  readonly httpsPort: number;
+  /** What an operator writes into a definition's env so that this CA is used. */
+  readonly caEnv: Readonly<Record<string, string>>;
+  /** Posts a definition and waits until its deployment is over. */
+  deploy(definition: Definition): Promise<void>;
+  /** Posts one of ours with `caEnv` in it, and does not wait. Gives the deployment's id. */
+  addSidecar(definition: Definition): Promise<string>;
+  /** The running tasks of an app. */
+  tasks(appId: string): readonly SimTask[];
+  /** What our program's admin listener says on this path; of the app's only, or first, running task. */
+  ask(path: string, appId?: string): Promise<unknown>;
+  /** Every line that the app's tasks ever logged, oldest first. */
+  log(appId?: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** What each instance serves for each name, looked at by a client that trusts Pebble's root only. */
+  look(names: readonly string[]): Promise<readonly Sighting[]>;
+}
+
+export async function startCluster(t: Disposer, options: ClusterOptions = {}): Promise<Cluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'cluster-'));
+  const net = await freeNetwork(options.ports ?? 'web');
+  const publicHosts = [2, 3].map((host) => `${net.prefix}.${host}`);
+  const pebble = await startPebble(t, {
+    host: `${net.prefix}.1`,
+    defaultAddress: publicHosts[0] ?? '',
+    httpPort: net.httpPort,
+    httpsPort: net.httpsPort,
+    ...options.pebble,
+  });
+  let marathonUrl = '';
+  const marathon = await startSimulator({
+    host: `${net.prefix}.1`,
+    agents: [
+      ...publicHosts.map((host) => ({ host, role: 'slave_public' })),
+      ...[4, 5].map((host) => ({ host: `${net.prefix}.${host}` })),
+    ],
+    workDir: join(folder, 'mesos'),
+    ...options.simulator,
+    images: { ...images({ marathonUrl: () => marathonUrl, ...options.images }), ...options.simulator?.images },
+  });
+  marathonUrl = marathon.url;
+  t.after(() => marathon.close());
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const rootFile = join(folder, 'pebble-root.pem');
+  const rootPem = await pebble.rootPem();
+  await writeFile(rootFile, rootPem);
+
+  const caEnv = { LETSENCRYPT_SERVER_URL: pebble.directoryUrl, ACME_CA_FILE: pebble.caFile };
+  const deploy = async (definition: Definition): Promise<void> => marathon.deployed(await marathon.add(definition));
+  const tasks = (appId: string): readonly SimTask[] =>
+    marathon.tasksOf(appId).filter(({ state }) => state === 'TASK_RUNNING');
+  const cluster: Cluster = {
+    marathon,
+    pebble,
+    rootFile,
+    folder,
+    publicHosts,
+    httpPort: net.httpPort,
+    httpsPort: net.httpsPort,
+    caEnv,
+    deploy,
+    addSidecar: (definition) => marathon.add(edited(definition, { env: { ...caEnv, ...definition.env } })),
+    tasks,
+    ask: async (path, appId = SIDECAR) => answer(`${adminUrl(tasks(appId))}${path}`),
+    log: async (appId = SIDECAR) => (await Promise.all(marathon.tasksOf(appId).map(linesOf))).flat(),
+    look: (names) => {
+      const endpoints = tasks(LOAD_BALANCER).map(({ host }) => ({ host, port: net.httpsPort }));
+      return sighted(endpoints, names, rootPem);
+    },
+  };
+  const instances = options.loadBalancers ?? publicHosts.length;
+  if (instances > 0) await deploy(await loadBalancer(net, instances, options.loadBalancerEdits));
+  return cluster;
+}
+
+interface Network {
+  /** The first three numbers of the addresses. */
+  readonly prefix: string;
+  readonly httpPort: number;
+  readonly httpsPort: number;
+}
+
+/** Drawn, and looked at: another test, or a web server on every address, may be there already. */
+async function freeNetwork(ports: 'web' | 'high'): Promise<Network> {
+  for (let tries = 0; tries < 50; tries++) {
+    const prefix = `127.${drawn(1, 254)}.${drawn(0, 254)}`;
+    const [httpPort, httpsPort] = ports === 'web' ? [80, 443] : [drawn(31_000, 31_499), drawn(31_500, 31_999)];
+    const wanted = [2, 3].flatMap((host) => [httpPort, httpsPort].map((port) => canBind(`${prefix}.${host}`, port)));
+    if ((await Promise.all(wanted)).every((free) => free)) return { prefix, httpPort, httpsPort };
+  }
+  throw new Error(
+    `no address of 127.0.0.0/8 has its ${ports === 'web' ? 'ports 80 and 443' : 'high ports'} free for us`,
+  );
+}
+
+function drawn(from: number, to: number): number {
+  return from + Math.floor(Math.random() * (to - from + 1));
+}
+
+/** Whether this process may bind 80 and 443: root, a user namespace, or a machine that lets everybody. */
+export async function mayBindWebPorts(): Promise<boolean> {
+  return freeNetwork('web').then(
+    () => true,
+    () => false,
+  );
+}
+
+async function loadBalancer(net: Network, instances: number, edits: Edits = {}): Promise<Definition> {
+  const definition = await shipped('marathon-lb', { ...edits, fields: { instances, ...edits.fields } });
+  return net.httpPort === 80 ? definition : onBridge(definition, net);
+}
+
+/** The edit that an operator makes who has other things on port 80: fixed host ports through the bridge. */
+function onBridge(definition: Definition, { httpPort, httpsPort }: Network): Definition {
+  const mapping = (containerPort: number, hostPort: number) => ({ containerPort, hostPort, servicePort: 0 });
+  const { portDefinitions: _, requirePorts: __, container, ...rest } = definition;
+  return {
+    ...rest,
+    networks: [{ mode: 'container/bridge' }],
+    container: {
+      ...(container as object),
+      portMappings: [mapping(80, httpPort), mapping(443, httpsPort), mapping(9090, 0)],
+    },
+  };
+}
+
+function adminUrl([task]: readonly SimTask[]): string {
+  const port = task?.ports[1];
+  if (task === undefined || port === undefined) throw new Error('no running task with a second port');
+  return `http://${task.host}:${port}`;
+}
+
+async function answer(url: string): Promise<unknown> {
+  const reply = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+  const text = await reply.text();
+  return reply.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text;
+}
+
+async function linesOf(task: SimTask): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const text = await readFile(task.stdout, 'utf8').catch(() => '');
+  const whole = text.split('\n').slice(0, -1); // the last one may be half written
+  return whole.flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Readonly<Record<string, unknown>>] : []));
+}
