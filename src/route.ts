@@ -41,6 +41,7 @@ const IN_FLIGHT = 8;
 /** Let's Encrypt's validation authority (boulder, va/http.go): 10 redirects, of these kinds (not 303), to these ports. */
 const MAX_REDIRECTS = 10;
 const FOLLOWED = new Set([301, 302, 307, 308]);
+const SILENCES = 4;
 const MAX_BODY_BYTES = 4096;
 const PRINTED_CHARS = 120;
 
@@ -71,7 +72,7 @@ async function probeOne(door: Door, domain: string, probe: Probe): Promise<Route
     return await follow(door, domain, { ...probe, signal: AbortSignal.any([probe.signal, tooLong]) });
   } catch (error) {
     probe.signal.throwIfAborted(); // shutting down is not the load balancer's failure
-    if (error instanceof NotConnected || !tooLong.aborted)
+    if (error instanceof Unresponsive || !tooLong.aborted)
       return { kind: 'unreachable', note: (error as Error).message };
     return { kind: 'unreachable', note: `no answer within ${probe.timeoutMs / 1000} s` };
   }
@@ -106,17 +107,18 @@ interface Answer {
   readonly note: string;
 }
 
-/** No connection came about, whatever name was to be asked for. */
-class NotConnected extends Error {}
+/** No connection or no answer at all came about, whatever name was to be asked for. */
+class Unresponsive extends Error {}
 
 /** One instance of the load balancer: the only address a probe connects to. Connections are kept for one look. */
 class Door {
   readonly instance: LoadBalancerInstance;
   readonly #http = new http.Agent({ keepAlive: true });
-  // As the CA does: the very certificate may be what is missing, so its validity is no condition.
-  readonly #https = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
+  readonly #https = new https.Agent({ keepAlive: true });
   /** Once a port could not be reached, the other names need not wait for it too. */
-  readonly #closed = new Map<number, NotConnected>();
+  readonly #closed = new Map<number, Unresponsive>();
+  #answers = 0;
+  #silences = 0;
 
   constructor(instance: LoadBalancerInstance) {
     this.instance = instance;
@@ -130,15 +132,25 @@ class Door {
 
   async get(url: URL, signal: AbortSignal): Promise<Answer> {
     const port = this.#portFor(url);
-    if (port === undefined) throw new NotConnected('the task has no host port for HTTP');
+    if (port === undefined) throw new Unresponsive('the task has no host port for HTTP');
     const closed = this.#closed.get(port);
     if (closed !== undefined) throw closed;
     try {
-      return await this.#request(url, port, signal);
+      const answer = await this.#request(url, port, signal);
+      this.#answers += 1;
+      return answer;
     } catch (error) {
-      if (error instanceof NotConnected) this.#closed.set(port, error);
+      if (error instanceof Unresponsive) this.#closed.set(port, error);
+      else if (signal.aborted) this.#countSilence(port);
       throw error;
     }
+  }
+
+  /** A slow app is that name's matter; when several names wait and none has had an answer, it is the port's. */
+  #countSilence(port: number): void {
+    this.#silences += 1;
+    if (this.#answers > 0 || this.#silences < SILENCES) return;
+    this.#closed.set(port, new Unresponsive(`${this.instance.host}:${port} takes requests and does not answer`));
   }
 
   close(): void {
@@ -155,7 +167,8 @@ class Door {
     const secure = url.protocol === 'https:';
     return new Promise((resolve, reject) => {
       const request = (secure ? https : http).get({
-        agent: secure ? this.#https : this.#http,
+        agent: !retried && (secure ? this.#https : this.#http), // false: a connection of its own
+        rejectUnauthorized: false, // as the CA does: the very certificate may be what is missing
         host,
         port,
         servername: url.hostname,
@@ -165,17 +178,15 @@ class Door {
       });
       let connected = false;
       request.once('socket', (socket) => {
-        connected = !socket.connecting;
-        socket.once('connect', () => {
-          connected = true;
-        });
+        connected = !socket.connecting; // a kept one is
+        if (!connected) socket.once('connect', () => (connected = true));
       });
       request.once('response', (response) => readAnswer(response).then(resolve, reject));
       request.once('error', (error: NodeJS.ErrnoException) => {
         // A kept connection that the other side closed meanwhile says nothing; a new one does.
         const stale = request.reusedSocket && error.code === 'ECONNRESET' && !retried;
         if (stale) resolve(this.#request(url, port, signal, true));
-        else reject(connected ? error : new NotConnected(`cannot connect to ${host}:${port}: ${reasonOf(error)}`));
+        else reject(connected ? error : new Unresponsive(`cannot connect to ${host}:${port}: ${reasonOf(error)}`));
       });
     });
   }

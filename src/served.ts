@@ -39,8 +39,8 @@ export async function lookAtServed(
   deps: { timeoutMs: number; signal: AbortSignal },
 ): Promise<readonly ServedLook[]> {
   const { timeoutMs, signal } = deps;
-  /** Once a port could not be reached, the other names need not wait for it too. */
-  const closed = new Map<Endpoint, NotConnected>();
+  /** Once a port gave no answer, the other names need not wait for it too. */
+  const closed = new Map<Endpoint, Unresponsive>();
   const look = async (endpoint: Endpoint, domain: string): Promise<ServedVerdict> => {
     try {
       const known = closed.get(endpoint);
@@ -48,7 +48,7 @@ export async function lookAtServed(
       return verdictOn(await certificateFor(endpoint, domain, timeoutMs, signal), expected);
     } catch (error) {
       signal.throwIfAborted(); // shutting down is not the load balancer's failure
-      if (error instanceof NotConnected) closed.set(endpoint, error);
+      if (error instanceof Unresponsive) closed.set(endpoint, error);
       return { kind: 'unreachable', note: (error as Error).message };
     }
   };
@@ -75,8 +75,8 @@ function namesIn(certificate: X509Certificate): readonly string[] {
   return certificate.subject?.match(/^CN=(.*)$/m)?.slice(1) ?? [];
 }
 
-/** No connection came about, whatever name was to be asked for. */
-class NotConnected extends Error {}
+/** No connection or no answer at all came about, whatever name was to be asked for. */
+class Unresponsive extends Error {}
 
 function certificateFor(
   endpoint: Endpoint,
@@ -99,15 +99,12 @@ function certificateFor(
       socket.destroy();
       settle();
     };
-    const fail = (reason: string): void => {
-      const at = nameOf(endpoint);
-      const error = connected
-        ? new Error(`TLS handshake with ${at}: ${reason}`)
-        : new NotConnected(`cannot connect to ${at}: ${reason}`);
-      end(() => reject(error));
+    const fail = (reason: string, kind = connected ? Error : Unresponsive): void => {
+      const what = connected ? 'TLS handshake with' : 'cannot connect to';
+      end(() => reject(new kind(`${what} ${nameOf(endpoint)}: ${reason}`)));
     };
     const onAbort = (): void => fail('given up');
-    const timer = setTimeout(() => fail(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
+    const timer = setTimeout(() => fail(`no answer within ${timeoutMs / 1000} s`, Unresponsive), timeoutMs);
     signal.addEventListener('abort', onAbort, { once: true });
     socket.once('connect', () => {
       connected = true;
