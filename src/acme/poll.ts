@@ -1,0 +1,49 @@
+/**
+ * Waiting for the CA: short at first, since most answers are there in a second; never without an end or a signal.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AcmeError } from './problem.ts';
+import type { AcmeOrder, Session } from './session.ts';
+
+const FIRST_MS = 50;
+const GROWTH = 1.6;
+const LONGEST_MS = 2_000;
+/** What we follow of a Retry-After here: less is impolite, more is the plan's business. */
+const HINT_MS = { least: 250, most: 30_000 };
+
+export async function poll(
+  order: AcmeOrder,
+  isDone: (order: AcmeOrder) => boolean,
+  { session, signal }: { readonly session: Session; readonly signal: AbortSignal },
+  deadlineMs: number,
+): Promise<AcmeOrder> {
+  const end = performance.now() + deadlineMs;
+  let seen = order;
+  for (let waitMs = FIRST_MS; !isDone(seen); waitMs = Math.min(waitMs * GROWTH, LONGEST_MS)) {
+    if (performance.now() > end) throw tooLong(seen, deadlineMs);
+    await sleep(hinted(seen) ?? waitMs, undefined, { signal });
+    seen = await session.order(seen.url);
+  }
+  return seen;
+}
+
+function hinted({ retryAfter }: AcmeOrder): number | undefined {
+  if (retryAfter === undefined) return undefined;
+  return Math.min(Math.max(retryAfter.getTime() - Date.now(), HINT_MS.least), HINT_MS.most);
+}
+
+function tooLong({ status }: AcmeOrder, deadlineMs: number): AcmeError {
+  const detail = `the order is still ${status} after ${Math.round(deadlineMs / 1000)} s. It is kept and goes on with the next try`;
+  return new AcmeError({ type: 'timeout', detail });
+}
+
+/** For what cannot be aborted itself: the wait for it can. */
+export function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((done, fail) => {
+    const stop = (): void => fail(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(done, fail).finally(() => signal.removeEventListener('abort', stop));
+  });
+}

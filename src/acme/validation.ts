@@ -1,0 +1,117 @@
+/**
+ * Proving the names: publish each token, tell the CA to come, wait for its verdict on the whole order.
+ *
+ * A few names at a time: with a share of 0.05 CPU, a hundred challenges triggered at once leave the listener too little
+ * to answer the CA in time. One poll on the order, not one per name. Authorizations are never deactivated: Let's Encrypt
+ * books that as a failed validation. And tokens stay as long as the CA may be asking for them, for the same reason.
+ */
+
+import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises';
+import type { Job } from './order.ts';
+import { poll } from './poll.ts';
+import { AcmeError, type Subproblem, verdict } from './problem.ts';
+import type { AcmeAuthorization, AcmeOrder } from './session.ts';
+
+const AT_ONCE = { usual: 4, lagging: 2 };
+const LAG_MS = 50;
+/** Let's Encrypt gives up on a name after about 10 s per address. */
+const PATIENCE_MS = { base: 90_000, perName: 1_000 };
+/** How long tokens stay up after we lost sight of the CA, which may be asking right now. */
+const GRACE_MS = 5_000;
+/** How long names are waited for that are still being validated when another one has already failed the order. */
+const OTHERS_MS = 15_000;
+
+/** The order once it is no longer pending, or an AcmeError that names the names that failed. */
+export async function validate(job: Job, order: AcmeOrder): Promise<AcmeOrder> {
+  const tokens: string[] = [];
+  let decided: AcmeOrder | undefined;
+  try {
+    await triggerAll(job, order, tokens);
+    const patience = PATIENCE_MS.base + PATIENCE_MS.perName * order.authorizations.length;
+    decided = await poll(order, ({ status }) => status !== 'pending', job, patience);
+    if (decided.status === 'invalid') throw await whyInvalid(job, decided);
+    job.report('validating', job.spec.domains.length);
+    return decided;
+  } catch (error) {
+    if (decided === undefined && tokens.length > 0) await pause(GRACE_MS, job.signal);
+    throw error;
+  } finally {
+    for (const token of tokens) job.challenges.withdraw(token);
+  }
+}
+
+async function triggerAll(job: Job, order: AcmeOrder, tokens: string[]): Promise<void> {
+  let validated = 0;
+  job.report('validating', validated);
+  await inFew(order.authorizations, async (url) => {
+    if (await trigger(job, url, tokens)) job.report('validating', ++validated);
+  });
+}
+
+/** Whether it is valid already, from an earlier order. One that failed meanwhile shows in the order's status. */
+async function trigger({ session, challenges }: Job, url: string, tokens: string[]): Promise<boolean> {
+  const { status, domain, challenge } = await session.authorization(url);
+  if (status !== 'pending') return status === 'valid';
+  if (challenge === undefined) throw new AcmeError(noHttp01(domain));
+  challenges.publish(challenge.token, challenge.keyAuthorization);
+  tokens.push(challenge.token);
+  if (challenge.status !== 'pending') return false; // an earlier process has triggered it
+  await session.trigger(challenge).catch(async (error: unknown) => {
+    // Its reply was lost, or the CA was done with it before we came.
+    const now = error instanceof AcmeError ? await session.authorization(url) : undefined;
+    if (now === undefined) throw error;
+    if (now.status !== 'pending' || now.challenge?.status !== 'pending') return;
+    if (!(error as AcmeError).undecided) throw error;
+    await session.trigger(challenge);
+  });
+  return false;
+}
+
+/** Which names failed, and why. Waits a while for the others, whose tokens must not go under the CA's feet. */
+async function whyInvalid(job: Job, order: AcmeOrder): Promise<AcmeError> {
+  const failed: Subproblem[] = [];
+  const end = performance.now() + OTHERS_MS;
+  let open = order.authorizations;
+  for (let waitMs = 250; open.length > 0; waitMs *= 1.6) {
+    const seen = await inFew(open, (url) => job.session.authorization(url));
+    failed.push(...seen.filter(({ status }) => status === 'invalid').map(reason));
+    open = seen.filter(({ status }) => status === 'pending').map(({ url }) => url);
+    if (open.length === 0 || performance.now() > end) break;
+    await sleep(waitMs, undefined, { signal: job.signal });
+  }
+  return verdict(failed.length > 0 ? failed : order.problems);
+}
+
+function reason({ domain, problem }: AcmeAuthorization): Subproblem {
+  return problem ?? { type: 'unauthorized', detail: 'the CA does not say why', domain };
+}
+
+/** A failure ends it, but only after those begun beside it have ended too: nothing goes on behind our back. */
+async function inFew<T>(urls: readonly string[], each: (url: string) => Promise<T>): Promise<readonly T[]> {
+  const results: T[] = [];
+  for (let from = 0; from < urls.length; ) {
+    const few = urls.slice(from, from + (await howMany()));
+    from += few.length;
+    const ended = await Promise.allSettled(few.map(each));
+    const failure = ended.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
+    if (failure !== undefined) throw failure.reason;
+    results.push(...ended.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
+  }
+  return results;
+}
+
+/** One turn of the event loop tells how starved we are. */
+async function howMany(): Promise<number> {
+  const before = performance.now();
+  await breathe();
+  return performance.now() - before > LAG_MS ? AT_ONCE.lagging : AT_ONCE.usual;
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
+}
+
+function noHttp01(domain: string): ConstructorParameters<typeof AcmeError>[0] {
+  const detail = 'the CA offers no http-01 challenge for it, and we have no other';
+  return { type: 'unsupported', detail, subproblems: [{ type: 'unsupported', detail, domain }] };
+}
