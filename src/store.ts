@@ -49,10 +49,14 @@ const TEMPORARY = /^\.(certificate|previous-certificate|order|ledger|account-[^/
 /** statfs(2): tmpfs, ramfs, overlayfs and aufs end with the container. */
 const EPHEMERAL = [0x01021994, 0x858458f6, 0x794c7630, 0x61756673];
 
+/** As much as all our files together: a full disk must be met before an order, not in it. */
+const PROBE = '.'.repeat(65_536);
+
 export class Store {
   readonly #dir: string;
   /** By what they are about, so that one that is over can be taken back. */
   readonly #problems = new Map<string, string>();
+  readonly #unreadable = new Set<string>();
   #writable = false;
   #wasEmpty = true;
   /** Writes happen one after the other, in the order asked for. */
@@ -73,7 +77,11 @@ export class Store {
     await this.#testWriting();
   }
 
-  async read(): Promise<StoredState> {
+  read(): Promise<StoredState> {
+    return this.#inTurn(() => this.#look());
+  }
+
+  async #look(): Promise<StoredState> {
     if (!this.#writable) await this.#testWriting(); // a full disk or a wrong owner may have been mended
     const current = await this.#load(CURRENT, readCertificate);
     const previous = await this.#load(PREVIOUS, readCertificate);
@@ -88,12 +96,16 @@ export class Store {
       ledger: ledger ?? EMPTY_LEDGER,
       wasEmpty: this.#wasEmpty,
       problems: [...this.#problems.values()],
-      writable: this.#writable,
+      // What can't be read may be a certificate, or why not to order one: forgetting it would cost an order.
+      writable: this.#writable && this.#unreadable.size === 0,
     };
   }
 
+  /** Throws where there is a file that can't be read: a second account in its place would lose the first one's key. */
   async account(directory: string): Promise<Account | undefined> {
-    const account = await this.#load(accountFile(directory), readAccount);
+    const name = accountFile(directory);
+    const account = await this.#load(name, readAccount);
+    if (this.#unreadable.has(name)) throw new Error(this.#problems.get(name));
     return account?.directory === directory ? account : undefined;
   }
 
@@ -129,7 +141,7 @@ export class Store {
     });
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work);
     this.#last = turn.catch(() => undefined);
     return turn;
@@ -140,29 +152,37 @@ export class Store {
   }
 
   async #load<T>(name: string, reader: (text: string) => T): Promise<T | undefined> {
-    const path = this.#path(name);
+    this.#problems.delete(name);
+    this.#unreadable.delete(name);
     try {
-      const value = reader(await readFile(path, 'utf8'));
-      this.#problems.delete(name);
-      return value;
+      return reader(await readFile(this.#path(name), 'utf8'));
     } catch (error) {
-      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') this.#problems.delete(name);
-      else if (codeOf(error)) this.#problems.set(name, `${path} cannot be read (${codeOf(error)}); ${this.#owner()}`);
-      else if (error instanceof NewerFormat) this.#problems.set(name, `${path} ${error.message}`);
+      const code = codeOf(error);
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+      if (code) this.#cannotRead(name, code);
+      else if (error instanceof NewerFormat) this.#problems.set(name, `${this.#path(name)} ${error.message}`);
       else await this.#setAside(name, messageOf(error));
       return undefined;
     }
   }
 
+  #cannotRead(name: string, code: string): void {
+    const sentence = `${this.#path(name)} cannot be read (${code}): nothing is ordered until it can; ${this.#cure(code)}`;
+    this.#unreadable.add(name);
+    this.#problems.set(name, sentence);
+  }
+
   /** Kept, because it may hold a key that somebody wants to rescue; away, so that it is not met again. */
   async #setAside(name: string, found: string): Promise<void> {
     const aside = `${name}.damaged-${stamp()}`;
-    const moved = await rename(this.#path(name), this.#path(aside)).then(
-      () => `It was set aside as ${aside}, and what it held counts as lost; delete it when nothing in it is needed.`,
-      (error) => `It could not be set aside (${codeOf(error)}); move it away by hand.`,
-    );
-    // Under the new name: this file is well again, but the operator should still read it until the next start.
-    this.#problems.set(aside, `${this.#path(name)} is damaged: ${found}. ${moved}`);
+    const damaged = `${this.#path(name)} is damaged: ${found}.`;
+    try {
+      await rename(this.#path(name), this.#path(aside));
+      // By its new name: the file itself is well again, but this should be read until the next start.
+      this.#problems.set(aside, `${damaged} It was set aside as ${aside}; delete that when nothing in it is needed`);
+    } catch (error) {
+      this.#problems.set(name, `${damaged} It could not be set aside (${codeOf(error)}); move it away by hand`);
+    }
   }
 
   async #write(name: string, content: object): Promise<void> {
@@ -180,24 +200,26 @@ export class Store {
     }
   }
 
-  /** Mode 0600 in so many words: the umask may leave even less. */
   async #replace(name: string, text: string): Promise<void> {
-    const temporary = this.#path(`.${name}.${randomBytes(6).toString('hex')}.tmp`);
-    try {
-      const file = await open(temporary, 'wx', 0o600);
-      try {
-        await file.chmod(0o600);
-        await file.writeFile(text);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, this.#path(name));
-    } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
-      throw error;
-    }
+    await rename(await this.#writeTemporary(name, text), this.#path(name));
     await this.#syncFolder();
+  }
+
+  /** Mode 0600 in so many words: the umask may leave even less. */
+  async #writeTemporary(name: string, text: string): Promise<string> {
+    const path = this.#path(`.${name}.${randomBytes(6).toString('hex')}.tmp`);
+    const file = await open(path, 'wx', 0o600);
+    try {
+      await file.chmod(0o600);
+      await file.writeFile(text);
+      await file.sync();
+      return path;
+    } catch (error) {
+      await rm(path, { force: true }).catch(() => undefined);
+      throw error;
+    } finally {
+      await file.close();
+    }
   }
 
   async #remove(name: string): Promise<void> {
@@ -212,10 +234,11 @@ export class Store {
 
   /** A later release wrote it and may come back: it is put aside before its place is taken. */
   async #spareNewer(name: string): Promise<void> {
-    if (!this.#problems.has(name)) return;
     const text = await readFile(this.#path(name), 'utf8').catch(() => undefined);
     if (text === undefined || !NewerFormat.isIn(text)) return;
-    await rename(this.#path(name), this.#path(`${name}.newer-${stamp()}`));
+    const aside = `${name}.newer-${stamp()}`;
+    await rename(this.#path(name), this.#path(aside));
+    this.#problems.set(aside, `${this.#path(name)} was written by a newer release; it was set aside as ${aside}`);
   }
 
   /** Some network file systems can't flush a folder, and say so: then the rename itself has to do. */
@@ -232,9 +255,7 @@ export class Store {
 
   async #testWriting(): Promise<void> {
     try {
-      const probe = this.#path(`.ledger.json.${randomBytes(6).toString('hex')}.tmp`);
-      const file = await open(probe, 'wx', 0o600);
-      await file.writeFile('can this be written?').finally(() => file.close());
+      const probe = await this.#writeTemporary(LEDGER, PROBE);
       await rm(probe, { force: true });
       this.#nowWritable();
     } catch (error) {

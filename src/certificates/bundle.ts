@@ -54,7 +54,7 @@ export class CertificateBundle {
     this.notBefore = leaf.validFromDate;
     this.notAfter = leaf.validToDate;
     this.fingerprint = leaf.fingerprint256;
-    this.selfSigned = leaf.subject === leaf.issuer && leaf.verify(leaf.publicKey);
+    this.selfSigned = leaf.subject === leaf.issuer && signedBy(leaf, leaf);
   }
 
   /** Leaf, chain, key; a newline after each block. */
@@ -125,6 +125,15 @@ function checkKey(certificates: readonly X509Certificate[], key: KeyObject): voi
   throw new BundleError(`the chain stands before the certificate (it is number ${owner + 1}); HAProxy wants it first`);
 }
 
+/** An algorithm that OpenSSL doesn't know makes it throw; then nobody can tell, and the answer is no. */
+function signedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  try {
+    return certificate.verify(issuer.publicKey);
+  } catch {
+    return false;
+  }
+}
+
 /** Node prints "DNS:a, DNS:b" and puts names with odd characters in quotes, so the next name is never in mid-name. */
 function dnsNames(subjectAltName: string | undefined): readonly string[] {
   const entries = (subjectAltName ?? '').matchAll(/(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)/gy);
@@ -188,7 +197,7 @@ function list(names: readonly string[]): string {
 function brokenLink(certificates: readonly X509Certificate[]): string | undefined {
   for (const [index, issuer] of certificates.slice(1).entries()) {
     const issued = certificates[index];
-    if (issued?.checkIssued(issuer) && issued.verify(issuer.publicKey)) continue;
+    if (issued?.checkIssued(issuer) && signedBy(issued, issuer)) continue;
     return `the chain is broken: certificate ${index + 2} did not issue certificate ${index + 1}`;
   }
   return undefined;
