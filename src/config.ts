@@ -40,6 +40,8 @@ export interface Config {
   readonly httpPort: number;
   readonly adminPort: number;
   readonly stateDir: string;
+  /** Who to be once the ports are bound; undefined: whoever started us. */
+  readonly runAs: { readonly uid: number; readonly gid: number } | undefined;
   /** A cron expression; undefined: daily at a minute drawn once. */
   readonly checkSchedule: string | undefined;
   readonly takeOver: boolean;
@@ -119,6 +121,7 @@ export function parseConfig(env: Environment): Config {
     httpPort: required(TABLE.httpPort),
     adminPort: required(TABLE.adminPort),
     stateDir: required(TABLE.stateDir),
+    runAs: optional(TABLE.runAs),
     checkSchedule: optional(TABLE.checkSchedule),
     takeOver: required(TABLE.takeOver),
     pause: required(TABLE.pause),

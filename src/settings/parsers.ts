@@ -18,6 +18,13 @@ export function port(text: string): number {
   return value;
 }
 
+/** Numbers, for the image's names are nobody's here; the group is the user's own unless it is named. Root is no aim. */
+export function userAndGroup(text: string): { uid: number; gid: number } {
+  const [uid, gid] = (/^([1-9]\d{0,8})(?::([1-9]\d{0,8}))?$/.exec(text) ?? []).slice(1);
+  if (uid === undefined) throw wrong("numbers of a user and a group such as '1000:1000', not root's", text);
+  return { uid: Number(uid), gid: Number(gid ?? uid) };
+}
+
 const LONGEST_TIMEOUT_SECONDS = 86_400;
 
 export function secondsToMs(text: string): number {

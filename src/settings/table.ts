@@ -18,6 +18,7 @@ import {
   oneOf,
   port,
   secondsToMs,
+  userAndGroup,
   variableName,
   yesOrNo,
 } from './parsers.ts';
@@ -121,6 +122,12 @@ export const TABLE = {
     asIs,
     'The folder for account, certificates and open orders; put a volume there.',
   ),
+  runAs: setting(
+    'RUN_AS',
+    '',
+    userAndGroup,
+    'Started as root: the user and group, as numbers `uid:gid`, to go on as once the ports are bound. The image sets it.',
+  ),
   acmeCaFile: setting('ACME_CA_FILE', '', asIs, 'PEM file of the root that a private ACME server is checked by.'),
   marathonCaFile: setting('MARATHON_CA_FILE', '', asIs, 'PEM file of the root that Marathon is checked by.'),
   keyType: setting('KEY_TYPE', 'rsa4096', oneOf(KEY_TYPES), `Key of the certificate: ${KEY_TYPES.join(', ')}.`),
@@ -166,6 +173,7 @@ export const TABLE = {
     'DEPLOYMENT_TIMEOUT',
     '600',
     secondsToMs,
+    userAndGroup,
     'Seconds after which a deployment that does not end is looked into. It is never cancelled.',
   ),
   probeTimeout: setting('PROBE_TIMEOUT', '5', secondsToMs, 'Seconds that one look through a load balancer may take.'),

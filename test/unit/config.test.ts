@@ -76,6 +76,8 @@ const accepted: { name: string; env: Environment; read: (config: Config) => unkn
     read: ({ marathon }) => [marathon.user, marathon.password, marathon.token],
     value: ['me', 'secret', undefined],
   },
+  { name: 'a user to become', env: { RUN_AS: '1000' }, read: ({ runAs }) => runAs, value: { uid: 1000, gid: 1000 } },
+  { name: 'and a group', env: { RUN_AS: '1000:65534' }, read: ({ runAs }) => runAs, value: { uid: 1000, gid: 65534 } },
   { name: 'a token', env: { MARATHON_TOKEN: 't' }, read: ({ marathon }) => marathon.token, value: 't' },
   {
     name: 'an app in a folder, without its first slash',
@@ -171,6 +173,8 @@ const refused: { env: Environment; problem: RegExp }[] = [
   { env: { SERVED_CHECK: 'www.example.com' }, problem: /^SERVED_CHECK must be host:port/ },
   { env: { SERVED_CHECK: 'www.example.com:0' }, problem: /^SERVED_CHECK must be a port/ },
   { env: { LISTEN_ADDRESS: 'everywhere' }, problem: /^LISTEN_ADDRESS must be an IP address/ },
+  { env: { RUN_AS: 'root' }, problem: /^RUN_AS must be numbers of a user and a group/ },
+  { env: { RUN_AS: '0:0' }, problem: /^RUN_AS must be numbers/ },
   { env: { ACME_TIMEOUT: '0' }, problem: /^ACME_TIMEOUT must be a number of seconds/ },
   { env: { MARATHON_TIMEOUT: '10s' }, problem: /^MARATHON_TIMEOUT must be a number of seconds.*not '10s'$/ },
   { env: { DEPLOYMENT_TIMEOUT: '1e9' }, problem: /^DEPLOYMENT_TIMEOUT must be/ },
