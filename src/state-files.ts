@@ -75,6 +75,7 @@ export function readLedger(text: string): Ledger {
     failures: list(fields, 'failures').map(readFailure),
     replacements: list(fields, 'replacements').map(readReplacement),
     installed: strings(fields, 'installed'),
+    posted: texts(fields, 'posted'),
   };
 }
 
@@ -121,6 +122,11 @@ function list(fields: Fields, name: string): readonly unknown[] {
   const value = fields[name];
   if (!Array.isArray(value)) throw new Error(`${name} is no list`);
   return value;
+}
+
+function texts(fields: Fields, name: string): Readonly<Record<string, string>> {
+  const held = object(fields[name], name);
+  return Object.fromEntries(Object.keys(held).map((key) => [key, string(held, key)]));
 }
 
 function strings(fields: Fields, name: string): readonly string[] {

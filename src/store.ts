@@ -121,8 +121,12 @@ export class Store {
     return this.#inTurn(() => this.#remove(ORDER));
   }
 
-  saveLedger(ledger: Ledger): Promise<void> {
-    return this.#inTurn(() => this.#write(LEDGER, ledger));
+  /** Read, changed and written in one turn: the order and the loop both keep the ledger. */
+  changeLedger(change: (ledger: Ledger) => Ledger): Promise<void> {
+    return this.#inTurn(async () => {
+      const ledger = (await this.#load(LEDGER, readLedger)) ?? EMPTY_LEDGER;
+      await this.#write(LEDGER, change(ledger));
+    });
   }
 
   /**

@@ -31,6 +31,11 @@ export function isPublicCa(directoryUrl: string): boolean {
   return host !== undefined && PUBLIC_CAS.some((domain) => host === domain || host.endsWith(`.${domain}`));
 }
 
+/** A directory whose certificates no browser trusts, on purpose: a public CA's test environment, or no public CA. */
+export function isStagingDirectory(directoryUrl: string): boolean {
+  return !isPublicCa(directoryUrl) || /staging|test-api/i.test(directoryUrl);
+}
+
 /** Let's Encrypt's staging intermediates of today, and of the days of ACME v1, as old deployments may still hold. */
 export function isStagingIssuer(issuer: string): boolean {
   return /\(STAGING\)|\bFake LE\b|happy hacker fake CA/i.test(issuer);

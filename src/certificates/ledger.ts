@@ -24,9 +24,11 @@ export interface Ledger {
   readonly replacements: readonly Replacement[];
   /** Fingerprints of the certificates that are ours, newest last. */
   readonly installed: readonly string[];
+  /** Slot → fingerprint of what we last posted there; anything else found in it was put there by somebody else. */
+  readonly posted: Readonly<Record<string, string>>;
 }
 
-export const EMPTY_LEDGER: Ledger = { failures: [], replacements: [], installed: [] };
+export const EMPTY_LEDGER: Ledger = { failures: [], replacements: [], installed: [], posted: {} };
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -57,6 +59,11 @@ export function withInstalled(ledger: Ledger, fingerprint: string): Ledger {
   return { ...ledger, installed: [...others, fingerprint].slice(-KEPT_FINGERPRINTS) };
 }
 
+export function withPosted(ledger: Ledger, slots: readonly string[], fingerprint: string): Ledger {
+  const posted = { ...ledger.posted, ...Object.fromEntries(slots.map((slot) => [slot, fingerprint])) };
+  return withInstalled({ ...ledger, posted }, fingerprint);
+}
+
 /** When the next order may be tried; undefined: nothing stands in its way. The CA's Retry-After wins when later. */
 export function retryAt(ledger: Ledger): Date | undefined {
   const last = ledger.failures.at(-1);
@@ -71,10 +78,13 @@ function asked(failure: Failure): number {
   return Math.min(failure.retryAfter.getTime(), failure.at.getTime() + LONGEST_RETRY_AFTER_MS);
 }
 
-/** Replaced twice within a day: somebody else wants this slot too. Until when it is not posted again. */
+/**
+ * Replaced twice within a day: somebody else wants this slot too. Until when it is not posted again: when the first of
+ * the two is a day old, so that a war that goes on costs one redeploy a day.
+ */
 export function contested(ledger: Ledger, slot: string, now: Date): Date | undefined {
   const times = ledger.replacements.filter((one) => one.slot === slot).map((one) => one.at.getTime());
   const [before, last] = times.sort((a, b) => a - b).slice(-2);
   if (before === undefined || last === undefined || last - before > DAY_MS) return undefined;
-  return last + DAY_MS > now.getTime() ? new Date(last + DAY_MS) : undefined;
+  return before + DAY_MS > now.getTime() ? new Date(before + DAY_MS) : undefined;
 }

@@ -76,7 +76,7 @@ const contests: readonly { name: string; ledger: Ledger; now: number; until: num
     name: 'replaced twice within a day: left alone for a day',
     ledger: replaced(0, HOUR),
     now: HOUR,
-    until: HOUR + DAY,
+    until: DAY,
   },
   {
     name: 'replaced twice, but days apart: posted again',
@@ -84,9 +84,9 @@ const contests: readonly { name: string; ledger: Ledger; now: number; until: num
     now: 2 * DAY,
     until: undefined,
   },
-  { name: 'the day is over: posted again', ledger: replaced(0, HOUR), now: HOUR + DAY, until: undefined },
-  { name: 'the day is nearly over', ledger: replaced(0, HOUR), now: DAY + HOUR - 1, until: HOUR + DAY },
-  { name: 'noted out of order', ledger: replaced(HOUR, 0), now: HOUR, until: HOUR + DAY },
+  { name: 'the day is over: posted again', ledger: replaced(0, HOUR), now: DAY, until: undefined },
+  { name: 'the day is nearly over', ledger: replaced(0, HOUR), now: DAY - 1, until: DAY },
+  { name: 'noted out of order', ledger: replaced(HOUR, 0), now: HOUR, until: DAY },
 ];
 for (const { name, ledger, now, until } of contests) {
   test(name, () => assert.deepEqual(contested(ledger, slot, at(now)), until === undefined ? undefined : at(until)));

@@ -1,0 +1,30 @@
+/**
+ * The process: signals, one command, an exit code.
+ *
+ * The first SIGTERM or SIGINT asks to end: what is in hand is finished or abandoned, and the next start goes on. A
+ * second one ends at once, and so does the deadline, which is below the grace that Marathon gives by default.
+ */
+import { main } from './cli.ts';
+
+const STOP_DEADLINE_MS = 2_500;
+
+const stop = new AbortController();
+for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => end(name));
+
+function end(name: string): void {
+  if (stop.signal.aborted) process.exit(1);
+  stop.abort(new Error(`${name} received`));
+  setTimeout(() => {
+    process.stderr.write(`not stopped within ${STOP_DEADLINE_MS / 1000} s after ${name}: ending at once\n`);
+    process.exit(1);
+  }, STOP_DEADLINE_MS).unref();
+}
+
+const code = await main(process.argv.slice(2), {
+  env: process.env,
+  signal: stop.signal,
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+});
+// By exit, for a kept-alive socket must not hold a process whose work is done; after what was written has gone out.
+process.stdout.write('', () => process.exit(code));

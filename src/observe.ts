@@ -1,0 +1,144 @@
+/**
+ * One look at the world: our own app and marathon-lb as Marathon shows them, the state folder, and, when the planner
+ * asks for it, the routes, the wire and the launch queue.
+ *
+ * It sees and remembers when it saw; it decides nothing. What cannot be seen is in the observation as a sentence.
+ */
+
+import type { Challenges } from './acme/challenges.ts';
+import type { Actions } from './act.ts';
+import type { Config } from './config.ts';
+import { type App, hostPort, isSettled } from './marathon/app.ts';
+import type { MarathonClient } from './marathon/client.ts';
+import type { Observation, RoutesSeen, Seen, WireSeen } from './plan/observation.ts';
+import type { Plan } from './plan/plan.ts';
+import type { Look } from './plan/verdict.ts';
+import { type LoadBalancerInstance, lookAtRoutes } from './route.ts';
+import { lookAtServed } from './served.ts';
+import type { Store } from './store.ts';
+
+export interface Senses {
+  readonly config: Config;
+  readonly marathon: MarathonClient;
+  readonly store: Store;
+  readonly challenges: Challenges;
+  readonly actions: Pick<Actions, 'order' | 'failedInstall'>;
+}
+
+export class Observer {
+  readonly #senses: Senses;
+  #routes: RoutesSeen | undefined;
+  #wire: WireSeen | undefined;
+  #unsettledSince: Date | undefined;
+
+  constructor(senses: Senses) {
+    this.#senses = senses;
+  }
+
+  /** Everything that is cheap to look at: two requests to Marathon and the state folder. */
+  async look(signal: AbortSignal): Promise<Observation> {
+    const { config, marathon, store, actions } = this.#senses;
+    const [self, loadBalancer, stored] = await Promise.all([
+      seen(() => marathon.app(config.appId, signal), signal),
+      seen(() => marathon.app(config.loadBalancer.id, signal), signal),
+      store.read(),
+    ]);
+    const at = new Date();
+    this.#noteSettling(loadBalancer, at);
+    return {
+      at,
+      self,
+      loadBalancer,
+      stored,
+      order: actions.order,
+      failedInstall: actions.failedInstall,
+      unsettledSince: this.#unsettledSince,
+      routes: this.#routes,
+      wire: this.#wire,
+      queue: undefined,
+    };
+  }
+
+  /** The looks that the plan asks for, added to the observation it was made from. */
+  async lookCloser(seenSoFar: Observation, planned: Plan, signal: AbortSignal): Promise<Observation> {
+    let closer = seenSoFar;
+    for (const look of planned.looks) closer = await this.#closer(look, closer, planned, signal);
+    return closer;
+  }
+
+  /** Forgets what the expensive looks saw, so that the next pass makes them anew: the daily check. */
+  forget(): void {
+    this.#routes = undefined;
+    this.#wire = undefined;
+  }
+
+  async #closer(look: Look, before: Observation, planned: Plan, signal: AbortSignal): Promise<Observation> {
+    if (!before.loadBalancer.ok) return before;
+    const lb = before.loadBalancer.value;
+    const { domains, bundle } = planned.certificate;
+    switch (look) {
+      case 'routes':
+        this.#routes = await this.#lookAtRoutes(lb, domains, signal);
+        return { ...before, at: this.#routes.at, routes: this.#routes };
+      case 'wire':
+        if (bundle === undefined) return before;
+        this.#wire = await this.#lookAtWire(lb, domains, bundle.fingerprint, signal);
+        return { ...before, at: this.#wire.at, wire: this.#wire };
+      case 'queue':
+        return { ...before, queue: await seen(() => this.#senses.marathon.queue(signal), signal) };
+    }
+  }
+
+  async #lookAtRoutes(lb: App, domains: readonly string[], signal: AbortSignal): Promise<RoutesSeen> {
+    const { config, challenges } = this.#senses;
+    const timeoutMs = config.probeTimeoutMs;
+    const looks = await lookAtRoutes(instancesOf(lb, config), domains, { challenges, timeoutMs, signal });
+    const at = new Date();
+    const isWaiting = looks.some(({ verdict }) => verdict.kind !== 'ours');
+    return { at, looks, waitingSince: isWaiting ? (this.#routes?.waitingSince ?? at) : undefined };
+  }
+
+  async #lookAtWire(lb: App, domains: readonly string[], expected: string, signal: AbortSignal): Promise<WireSeen> {
+    const { config } = this.#senses;
+    const tasks = instancesOf(lb, config).map(({ host, httpsPort, taskId }) => ({
+      host,
+      port: httpsPort ?? 0,
+      taskId,
+    }));
+    const { servedCheck } = config.loadBalancer;
+    const endpoints = servedCheck === undefined ? tasks : [...tasks, { ...servedCheck, taskId: undefined }];
+    const looks = await lookAtServed(endpoints, domains, expected, { timeoutMs: config.probeTimeoutMs, signal });
+    const at = new Date();
+    const isFailing = looks.length === 0 || looks.some(({ verdict }) => verdict.kind !== 'served');
+    const failingSince = isFailing ? (this.#wire?.failingSince ?? at) : undefined;
+    return { at, expected, loadBalancerVersion: lb.version, failingSince, looks };
+  }
+
+  /** Marathon does not say since when a deployment runs, and its clock need not be ours. */
+  #noteSettling(loadBalancer: Seen<App>, at: Date): void {
+    if (!loadBalancer.ok) return; // not seen: neither settled nor newly unsettled
+    this.#unsettledSince = isSettled(loadBalancer.value) ? undefined : (this.#unsettledSince ?? at);
+  }
+}
+
+/** Marathon's refusal is something seen, too; only shutting down is not. */
+async function seen<T>(look: () => Promise<T>, signal: AbortSignal): Promise<Seen<T>> {
+  try {
+    return { ok: true, value: await look() };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { ok: false, problem: (error as Error).message };
+  }
+}
+
+/** The running tasks of marathon-lb, each with the host ports that its own port 80 and 443 became. */
+function instancesOf(lb: App, { loadBalancer }: Config): readonly LoadBalancerInstance[] {
+  return lb.tasks
+    .filter(({ state }) => state === 'TASK_RUNNING')
+    .map((task) => ({
+      taskId: task.id,
+      host: task.host,
+      httpPort: hostPort(lb, task, loadBalancer.httpPort),
+      httpsPort: hostPort(lb, task, loadBalancer.httpsPort),
+    }));
+}

@@ -1,0 +1,163 @@
+/**
+ * The rules from a certificate in hand to one seen on the wire: post, watch the deployment, prove.
+ *
+ * Pure. Each rule speaks or is silent (undefined); `prove` always speaks, for it is the last.
+ */
+import { isPublicCa, isStagingDirectory } from '../certificates/authority.ts';
+import { type CertificateBundle, objections } from '../certificates/bundle.ts';
+import { contested, type Ledger, type Replacement, withReplacement } from '../certificates/ledger.ts';
+import { renewAt } from '../certificates/renewal.ts';
+import { isSettled } from '../marathon/app.ts';
+import { servedFinding, stuckFinding } from './sentences.ts';
+import type { Situation } from './situation.ts';
+import { type Slot, slotObjection } from './slots.ts';
+import { HOUR, later, list, MINUTE, pace, SECOND, type Verdict } from './verdict.ts';
+
+/** How often the wire is asked when all is well. */
+const WIRE_EVERY = 6 * HOUR;
+/** A PUT that Marathon refuses for good (rights, validation) is not repeated sooner: somebody has to change something. */
+const REFUSED_PAUSE = 15 * MINUTE;
+
+/** What we hold is not in marathon-lb's environment: post it, or say what stands in the way. */
+export function install(now: Situation): Verdict | undefined {
+  const { bundle, placement, seen } = now;
+  if (bundle === undefined || placement === undefined) return undefined;
+  if (!placement.ok)
+    return { state: 'not-installable', why: placement.why, cure: placement.cure, againAt: later(seen.at, 5 * MINUTE) };
+  const { slot, stale } = placement;
+  if (holds(slot, bundle, now)) return undefined;
+  const replacement = replacementIn(slot, seen.stored.ledger, seen.at);
+  return (
+    forbidden(now, bundle, slot) ??
+    disputed(now, slot, replacement) ??
+    behindDeployment(now) ??
+    refusedBefore(now, bundle) ?? {
+      state: 'installing',
+      why: `${slot.name} is ${slot.content.kind === 'ours' ? 'an older certificate of ours' : slot.content.kind}`,
+      actions: [{ kind: 'install', bundle, slots: [slot, ...stale].map(({ name }) => name), replacement }],
+      againAt: later(seen.at, SECOND),
+    }
+  );
+}
+
+function holds(slot: Slot, bundle: CertificateBundle, { seen }: Situation): boolean {
+  const value = seen.loadBalancer.ok ? seen.loadBalancer.value.env[slot.name] : undefined;
+  return typeof value === 'string' && bundle.matches(value);
+}
+
+/** The gate: a PEM that HAProxy refuses is a total outage, so none leaves the house that has not passed. */
+function forbidden({ names, policy, seen }: Situation, bundle: CertificateBundle, slot: Slot): Verdict | undefined {
+  const publicCa = isPublicCa(policy.directoryUrl);
+  // More names than wanted are no objection: a name that left the label goes with the next certificate.
+  const domains = [...new Set([...names.domains, ...bundle.domains])];
+  const stagingAllowed = isStagingDirectory(policy.directoryUrl);
+  const bad = [
+    ...objections(bundle, { domains, now: seen.at, publicCa, stagingAllowed }),
+    slotObjection(slot, bundle, seen.at) ?? [],
+  ].flat();
+  return bad.length === 0
+    ? undefined
+    : { state: 'not-installable', why: bad.join('; '), againAt: later(seen.at, 5 * MINUTE) };
+}
+
+/** What we last put into this slot is not there any more: somebody replaced it. */
+function replacementIn({ name, content }: Slot, { posted }: Ledger, at: Date): Replacement | undefined {
+  const last = posted[name];
+  const isThere = 'bundle' in content && content.bundle.fingerprint === last;
+  return last === undefined || isThere ? undefined : { at, slot: name, fingerprint: last };
+}
+
+function disputed(
+  { seen, policy }: Situation,
+  { name }: Slot,
+  replacement: Replacement | undefined,
+): Verdict | undefined {
+  if (replacement === undefined) return undefined;
+  const until = contested(withReplacement(seen.stored.ledger, replacement), name, seen.at);
+  if (until === undefined) return undefined;
+  return {
+    state: 'contested',
+    why: `somebody else replaced our certificate in ${name} twice within a day; it is not posted again before ${until.toISOString()}`,
+    cure: `find who else writes ${name} of ${policy.loadBalancerId} (a second keeper, a template, another operator) and stop one of the two`,
+    againAt: until,
+  };
+}
+
+/** Never on top of a running deployment: Marathon refuses it, and some versions then hurt the one that runs. */
+function behindDeployment(now: Situation): Verdict | undefined {
+  const { seen } = now;
+  if (!seen.loadBalancer.ok || seen.loadBalancer.value.deployments.length === 0) return undefined;
+  const { id, deployments } = seen.loadBalancer.value;
+  const why = `waiting for deployment ${deployments.join(', ')} of ${id} to end before ours is posted`;
+  return stuck(now) ?? { state: 'installing', why, againAt: pace(seen.unsettledSince, seen.at) };
+}
+
+function refusedBefore({ seen }: Situation, bundle: CertificateBundle): Verdict | undefined {
+  const failed = seen.failedInstall;
+  if (failed === undefined || failed.fingerprint !== bundle.fingerprint) return undefined;
+  const wait = failed.retryable ? Math.min(SECOND * 2 ** failed.count, 5 * MINUTE) : REFUSED_PAUSE;
+  const at = later(failed.at, wait);
+  if (at <= seen.at) return undefined;
+  return { state: 'backing-off', why: `${failed.problem}; next try ${at.toISOString()}`, againAt: at };
+}
+
+/** Our value is in the environment; Marathon makes the tasks run with it. */
+export function watch(now: Situation): Verdict | undefined {
+  const { seen } = now;
+  if (!seen.loadBalancer.ok || isSettled(seen.loadBalancer.value)) return undefined;
+  const { id, deployments, instances } = seen.loadBalancer.value;
+  const why =
+    deployments.length > 0
+      ? `deployment ${deployments.join(', ')} of ${id} is running`
+      : `${id} has fewer than ${instances} current, healthy tasks`;
+  return stuck(now) ?? { state: 'deploying', why, againAt: pace(seen.unsettledSince, seen.at) };
+}
+
+/** Past the deadline nothing is forced or rolled back, which would stick the same way: say why it does not end. */
+function stuck({ seen, policy }: Situation): Verdict | undefined {
+  const since = seen.unsettledSince;
+  if (since === undefined || !seen.loadBalancer.ok || seen.at < later(since, policy.deploymentTimeoutMs))
+    return undefined;
+  const finding = stuckFinding(seen.loadBalancer.value, seen.queue);
+  const looks = seen.queue === undefined ? (['queue'] as const) : [];
+  return {
+    state: 'stuck',
+    ...finding,
+    why: `since ${since.toISOString()}: ${finding.why}`,
+    looks,
+    againAt: later(seen.at, MINUTE),
+  };
+}
+
+/** Marathon says done; what HAProxy serves is what counts. */
+export function prove(now: Situation): Verdict {
+  const { seen, bundle } = now;
+  const next = wireDueAt(now);
+  if (seen.wire === undefined || bundle === undefined || next <= seen.at) {
+    return { state: 'unproven', why: 'the load balancers have not been asked yet', looks: ['wire'], againAt: seen.at };
+  }
+  const { looks } = seen.wire;
+  const bad =
+    looks.find(({ verdict }) => verdict.kind === 'other') ??
+    looks.find(({ verdict }) => verdict.kind === 'unreachable');
+  if (bad !== undefined) {
+    const finding = servedFinding(bad, bundle.fingerprint);
+    const others = looks.filter(({ verdict }) => verdict.kind !== 'served').length - 1;
+    const why = finding.why + (others === 0 ? '' : ` (and ${others} more)`);
+    return { state: bad.verdict.kind === 'other' ? 'not-served' : 'unproven', ...finding, why, againAt: next };
+  }
+  if (looks.length === 0) return { state: 'unproven', why: 'marathon-lb has no task that could serve', againAt: next };
+  const where = [...new Set(looks.map(({ endpoint }) => endpoint))].join(', ');
+  const why = `served by ${where} for ${list(now.names.domains)}; renewal due ${renewAt(bundle).toISOString()}`;
+  return { state: 'live', why, againAt: next };
+}
+
+/** After an install at once; then every 6 hours, or, while something is wrong, at the usual pace. */
+function wireDueAt({ seen, bundle, names }: Situation): Date {
+  const { wire } = seen;
+  if (wire === undefined || wire.expected !== bundle?.fingerprint) return seen.at;
+  if (seen.loadBalancer.ok && wire.loadBalancerVersion !== seen.loadBalancer.value.version) return seen.at;
+  const looked = new Set(wire.looks.map(({ domain }) => domain));
+  if (wire.looks.length > 0 && !names.domains.every((name) => looked.has(name))) return seen.at;
+  return wire.failingSince === undefined ? later(wire.at, WIRE_EVERY) : pace(wire.failingSince, wire.at);
+}

@@ -1,0 +1,84 @@
+/**
+ * What one look at the world found: everything the planner may know, and nothing it may do.
+ *
+ * A value, made by observe.ts and by rows of test/unit/plan.test.ts. Whatever could not be seen is here as the
+ * sentence that says why, so that the plan can repeat it.
+ */
+import type { OrderProgress } from '../acme/order.ts';
+import type { KeyType } from '../certificates/spec.ts';
+import type { App } from '../marathon/app.ts';
+import type { QueueItem } from '../marathon/client.ts';
+import type { RouteLook } from '../route.ts';
+import type { ServedLook } from '../served.ts';
+import type { StoredState } from '../store.ts';
+
+/** Something looked at over the network: seen, or the reason why not. */
+export type Seen<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+
+/** What came back through the load balancer on the challenge path, for these names, at one moment. */
+export interface RoutesSeen {
+  readonly at: Date;
+  /** Since when some name has had no route; the pace of looking again follows from it. */
+  readonly waitingSince: Date | undefined;
+  readonly looks: readonly RouteLook[];
+}
+
+/** Which certificate each load balancer served over TLS, at one moment. */
+export interface WireSeen {
+  readonly at: Date;
+  /** SHA-256 of the leaf that was expected. */
+  readonly expected: string;
+  /** The load balancer's version then: a later one has other tasks. */
+  readonly loadBalancerVersion: string;
+  /** Since when something else, or nothing, has been served. */
+  readonly failingSince: Date | undefined;
+  readonly looks: readonly ServedLook[];
+}
+
+/** A PUT that Marathon did not take. */
+export interface FailedInstall {
+  readonly at: Date;
+  readonly fingerprint: string;
+  readonly problem: string;
+  readonly retryable: boolean;
+  /** How many in a row, this one included. */
+  readonly count: number;
+}
+
+/** The order of this process that is under way, beside the loop. */
+export interface RunningOrder {
+  readonly startedAt: Date;
+  readonly domains: readonly string[];
+  readonly progress: OrderProgress | undefined;
+}
+
+export interface Observation {
+  readonly at: Date;
+  readonly self: Seen<App>;
+  readonly loadBalancer: Seen<App>;
+  readonly stored: StoredState;
+  readonly order: RunningOrder | undefined;
+  readonly failedInstall: FailedInstall | undefined;
+  /** Since when marathon-lb has been deploying, or short of current healthy tasks; undefined: it is settled. */
+  readonly unsettledSince: Date | undefined;
+  readonly routes: RoutesSeen | undefined;
+  readonly wire: WireSeen | undefined;
+  /** Marathon's launch queue; looked at only when a deployment has outlived its deadline. */
+  readonly queue: Seen<readonly QueueItem[]> | undefined;
+}
+
+/** The settings that decisions depend on. */
+export interface Policy {
+  readonly appId: string;
+  /** Our own task; undefined when started by hand: then we lead. */
+  readonly taskId: string | undefined;
+  readonly loadBalancerId: string;
+  /** The first variable of marathon-lb that holds a certificate. */
+  readonly certEnv: string;
+  readonly directoryUrl: string;
+  readonly domains: string | undefined;
+  readonly keyType: KeyType;
+  readonly takeOver: boolean;
+  readonly pause: boolean;
+  readonly deploymentTimeoutMs: number;
+}

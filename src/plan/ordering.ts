@@ -1,0 +1,134 @@
+/**
+ * The rules before and during an order: may the CA be asked now, and if not, what is it that must happen first.
+ *
+ * Pure. Each rule speaks or is silent (undefined).
+ */
+import { retryAt } from '../certificates/ledger.ts';
+import { renewAt } from '../certificates/renewal.ts';
+import { specFor } from '../certificates/spec.ts';
+import { routeFinding } from './sentences.ts';
+import type { Situation } from './situation.ts';
+import { later, list, MINUTE, pace, SECOND, sameNames, type Verdict } from './verdict.ts';
+
+/** After losing our memory and a crash, an order waits this long: a crash loop must not spend the CA's limits. */
+const CRASH_PAUSE = 15 * MINUTE;
+/** How long "every name leads to us" is believed. */
+const ROUTES_GOOD_FOR = 10 * SECOND;
+
+/** Whoever holds an order finishes it, leader or not. */
+export function orderRunning({ seen }: Situation): Verdict | undefined {
+  if (seen.order === undefined) return undefined;
+  const { progress, startedAt } = seen.order;
+  const step =
+    progress === undefined
+      ? 'starting'
+      : `${progress.step}, ${progress.validated} of ${progress.total} names validated`;
+  return { state: 'ordering', why: `since ${startedAt.toISOString()}: ${step}`, againAt: later(seen.at, 30 * SECOND) };
+}
+
+/** Nothing covers the names, or what does is due for renewal: order, or say what it waits for. */
+export function order(now: Situation): Verdict | undefined {
+  if (!isDue(now)) return undefined;
+  return mayNotOrder(now) ?? issue(now);
+}
+
+function isDue({ seen, bundle }: Situation): boolean {
+  return bundle === undefined || renewAt(bundle) <= seen.at;
+}
+
+function issue({ seen, policy, names, bundle }: Situation): Verdict {
+  const why =
+    bundle === undefined
+      ? `nothing covers ${list(names.domains)}`
+      : `the certificate ends ${bundle.notAfter.toISOString()}`;
+  const spec = specFor(names.domains, policy.keyType);
+  return {
+    state: 'ordering',
+    why,
+    actions: [{ kind: 'issue', spec, resume: seen.stored.order }],
+    againAt: later(seen.at, 30 * SECOND),
+  };
+}
+
+function mayNotOrder(now: Situation): Verdict | undefined {
+  return (
+    notWritable(now) ??
+    backingOff(now) ??
+    pausedByCrash(now) ??
+    (isInFlight(now) ? undefined : (noLoadBalancer(now) ?? noRoute(now)))
+  );
+}
+
+function notWritable({ seen }: Situation): Verdict | undefined {
+  if (seen.stored.writable) return undefined;
+  const why = `the state folder cannot be written, and an order must survive a restart: ${seen.stored.problems.join('; ')}`;
+  return { state: 'not-writable', why, againAt: later(seen.at, MINUTE) };
+}
+
+/** Back-off belongs to a set of names: an edited label is tried at once. */
+function backingOff({ seen, names }: Situation): Verdict | undefined {
+  const { ledger } = seen.stored;
+  const last = ledger.failures.at(-1);
+  const at = retryAt(ledger);
+  if (last === undefined || at === undefined || at <= seen.at || !sameNames(last.names, names.domains))
+    return undefined;
+  const tries = ledger.failures.length === 1 ? 'once' : `${ledger.failures.length} times`;
+  return { state: 'backing-off', why: `${last.problem}; failed ${tries}, next try ${at.toISOString()}`, againAt: at };
+}
+
+function pausedByCrash({ seen }: Situation): Verdict | undefined {
+  const failure = seen.self.ok ? seen.self.value.lastTaskFailure : undefined;
+  if (!seen.stored.wasEmpty || failure === undefined) return undefined;
+  const until = later(failure.at, CRASH_PAUSE);
+  if (until <= seen.at) return undefined;
+  const why = `our task ${failure.taskId} failed at ${failure.at.toISOString()} (${failure.state}) and the state folder came up empty; ordering waits until ${until.toISOString()}, so that a crash loop cannot use up the CA's limits`;
+  return { state: 'backing-off', why, cure: 'give the app a volume for STATE_DIR', againAt: until };
+}
+
+/** An order of ours for these very names waits at the CA: they had a route when it was made. */
+function isInFlight({ seen, policy, names }: Situation): boolean {
+  const { order } = seen.stored;
+  return order !== undefined && order.directory === policy.directoryUrl && sameNames(order.domains, names.domains);
+}
+
+function noLoadBalancer({ seen, policy }: Situation): Verdict | undefined {
+  if (!seen.loadBalancer.ok) return undefined;
+  const { id, deployments, tasks } = seen.loadBalancer.value;
+  const since = seen.unsettledSince;
+  // A redeploy would cut the CA's requests off; but one that is stuck must not hold up a renewal.
+  if (since !== undefined && deployments.length > 0 && seen.at < later(since, policy.deploymentTimeoutMs)) {
+    return {
+      state: 'waiting-for-route',
+      why: `${id} is being deployed (${deployments.join(', ')})`,
+      againAt: pace(since, seen.at),
+    };
+  }
+  if (tasks.some(({ state }) => state === 'TASK_RUNNING')) return undefined;
+  return {
+    state: 'waiting-for-route',
+    why: `${id} has no running task`,
+    cure: `start ${id}`,
+    againAt: later(seen.at, 10 * SECOND),
+  };
+}
+
+function noRoute(now: Situation): Verdict | undefined {
+  const { seen, policy } = now;
+  const { routes } = seen;
+  const next = routesDueAt(now);
+  if (routes === undefined || next <= seen.at) {
+    return { state: 'waiting-for-route', why: 'not looked at yet', looks: ['routes'], againAt: seen.at };
+  }
+  const [worst, ...others] = routes.looks.filter(({ verdict }) => verdict.kind !== 'ours');
+  if (worst === undefined) return undefined;
+  const finding = routeFinding(worst, policy);
+  const more = others.length === 0 ? '' : ` (and ${others.length} more like it or otherwise)`;
+  return { state: 'waiting-for-route', ...finding, why: finding.why + more, againAt: next };
+}
+
+function routesDueAt({ seen, names }: Situation): Date {
+  const { routes } = seen;
+  const looked = new Set(routes?.looks.map(({ domain }) => domain));
+  if (routes === undefined || !names.domains.every((name) => looked.has(name))) return seen.at;
+  return routes.waitingSince === undefined ? later(routes.at, ROUTES_GOOD_FOR) : pace(routes.waitingSince, routes.at);
+}

@@ -1,0 +1,110 @@
+/**
+ * What the planner says of what it saw: who, what was tried, what happened, what would cure it.
+ *
+ * Pure. Sentences only; whether they matter is decided in plan.ts.
+ */
+import type { App } from '../marathon/app.ts';
+import type { QueueItem } from '../marathon/client.ts';
+import type { RouteLook } from '../route.ts';
+import type { ServedLook } from '../served.ts';
+import type { Policy, Seen } from './observation.ts';
+
+/** A fact and, where we know one, the way out. */
+export interface Finding {
+  readonly why: string;
+  readonly cure?: string;
+}
+
+const CATCH_ALL = 'use the labels of letsencrypt-dcos-catch-all.json, which answer before every other rule';
+
+/** What answered on the challenge path instead of us, and which label cures it. */
+export function routeFinding({ domain, instance, verdict }: RouteLook, policy: Policy): Finding {
+  const where = `${domain} through marathon-lb at ${instance.host}:${instance.httpPort ?? '?'}`;
+  switch (verdict.kind) {
+    case 'ours':
+      return { why: `${where}: answered by us` };
+    case 'redirected':
+      return { why: `${where}: the challenge path is redirected to ${verdict.to}`, cure: CATCH_ALL };
+    case 'unreachable':
+      return {
+        why: `${where}: ${verdict.note}`,
+        cure: 'check that marathon-lb runs there and that this agent may connect to it; MARATHON_LB_HTTP_PORT names its port',
+      };
+    case 'answered':
+      return {
+        why: `${where}: HTTP ${verdict.status} (${verdict.note})`,
+        cure: cureFor(verdict.status, domain, policy),
+      };
+  }
+}
+
+function cureFor(status: number, domain: string, { appId }: Policy): string {
+  if (status === 401) {
+    return `the app that serves ${domain} asks for a password (HAPROXY_n_AUTH) before our path is reached: ${CATCH_ALL}`;
+  }
+  if (status === 503) {
+    return `no rule of marathon-lb leads to us yet: ${appId} must be healthy, share marathon-lb's HAPROXY_GROUP, and have ${domain} in HAPROXY_0_VHOST`;
+  }
+  return `another app answers for ${domain}: have it in HAPROXY_0_VHOST of ${appId} and set HAPROXY_0_BACKEND_WEIGHT=1000 there, so that our path comes first; or ${CATCH_ALL}`;
+}
+
+/** What a load balancer serves for a name, when it is not what it should be. */
+export function servedFinding({ domain, endpoint, verdict }: ServedLook, expected: string): Finding {
+  const where = `marathon-lb at ${endpoint}`;
+  switch (verdict.kind) {
+    case 'served':
+      return { why: `${where} serves our certificate for ${domain}` };
+    case 'other':
+      return {
+        why: `${where} serves ${short(verdict.fingerprint)} (until ${verdict.notAfter.toISOString()}) for ${domain}; expected ${short(expected)}`,
+        cure: 'see whether another certificate variable or --ssl-certs of marathon-lb has the name first; restart that marathon-lb task if it still runs with an old environment',
+      };
+    case 'unreachable':
+      return {
+        why: `${where} could not be asked for ${domain}: ${verdict.note}`,
+        cure: 'check that marathon-lb listens there and that this agent may connect to it; MARATHON_LB_HTTPS_PORT names its port',
+      };
+  }
+}
+
+function short(fingerprint: string): string {
+  return `${fingerprint.slice(0, 11)}…`;
+}
+
+/** Why a deployment of marathon-lb does not end, as far as Marathon's launch queue tells. */
+export function stuckFinding(app: App, queue: Seen<readonly QueueItem[]> | undefined): Finding {
+  const what =
+    app.deployments.length > 0
+      ? `deployment ${app.deployments.join(', ')} of ${app.id} has not ended`
+      : `${app.id} is short of healthy tasks`;
+  if (queue !== undefined && !queue.ok) return { why: `${what}; the launch queue cannot be read: ${queue.problem}` };
+  const item = queue?.value.find(({ appId }) => appId === app.id);
+  if (item === undefined) return { why: `${what}; nothing of it waits in Marathon's launch queue`, ...crash(app) };
+  if (!item.overdue) {
+    return {
+      why: `${what}: Marathon holds the next launch back for ${item.timeLeftSeconds} s after failures`,
+      ...crash(app),
+    };
+  }
+  if ((item.declined['InsufficientPorts'] ?? 0) > 0) {
+    return {
+      why: `${what}: no second agent has its ports free (${item.declined['InsufficientPorts']} offers declined for ports)`,
+      cure: `set upgradeStrategy.minimumHealthCapacity of ${app.id} to 0, which costs a short gap, or add a public agent`,
+    };
+  }
+  const reasons = Object.entries(item.declined)
+    .filter(([, offers]) => offers > 0)
+    .map(([reason, offers]) => `${reason} ${offers}`);
+  return {
+    why: `${what}: no offer fits (${reasons.join(', ') || 'none came yet'})`,
+    cure: 'free or add the resources it asks for',
+  };
+}
+
+function crash(app: App): { cure?: string } {
+  const failure = app.lastTaskFailure;
+  if (failure === undefined) return {};
+  return {
+    cure: `look at its last failed task ${failure.taskId} on ${failure.host}: ${failure.state} ${failure.message}`,
+  };
+}

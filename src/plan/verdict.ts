@@ -1,0 +1,92 @@
+/**
+ * The words of a decision: states, actions, and the pace of looking again.
+ *
+ * Pure. The rules in ordering.ts and installing.ts each return a Verdict or nothing; plan.ts puts them in order.
+ */
+import type { CertificateBundle } from '../certificates/bundle.ts';
+import type { Replacement } from '../certificates/ledger.ts';
+import type { CertificateSpec } from '../certificates/spec.ts';
+import type { OrderInFlight } from '../store.ts';
+import type { Finding } from './sentences.ts';
+
+/** Where the certificate stands. */
+export type State =
+  /** No name is left that a certificate may be ordered for. */
+  | 'no-names'
+  /** Marathon does not tell what we must know. */
+  | 'blind'
+  /** Another task of our app leads; this one watches and answers challenges. */
+  | 'following'
+  /** Some name's challenge path does not lead to us yet: the CA is not asked. */
+  | 'waiting-for-route'
+  /** The state folder cannot be written, so nothing is ordered. */
+  | 'not-writable'
+  | 'ordering'
+  /** The last order failed, or Marathon refused the last PUT; the next try has its time. */
+  | 'backing-off'
+  /** The certificate must not, or cannot, be put into marathon-lb. */
+  | 'not-installable'
+  /** Somebody else replaced ours twice within a day; it is not posted again that day. */
+  | 'contested'
+  | 'installing'
+  /** Marathon is redeploying marathon-lb. */
+  | 'deploying'
+  /** …for longer than DEPLOYMENT_TIMEOUT. */
+  | 'stuck'
+  /** A load balancer serves another certificate although Marathon has finished. */
+  | 'not-served'
+  /** A load balancer cannot be asked what it serves. */
+  | 'unproven'
+  /** Seen on the wire at every load balancer. */
+  | 'live';
+
+export type Action =
+  /** Keep a certificate found in marathon-lb's environment in the state folder. */
+  | { readonly kind: 'adopt'; readonly bundle: CertificateBundle }
+  /** Order one, or go on with the order that an earlier process left at the CA. */
+  | { readonly kind: 'issue'; readonly spec: CertificateSpec; readonly resume: OrderInFlight | undefined }
+  /** One PUT for all slots that changed. */
+  | {
+      readonly kind: 'install';
+      readonly bundle: CertificateBundle;
+      readonly slots: readonly string[];
+      /** A value of ours that somebody else had replaced, to be remembered. */
+      readonly replacement: Replacement | undefined;
+    };
+
+/** What must be looked at before more can be said. These looks cost time, so they are asked for. */
+export type Look = 'routes' | 'wire' | 'queue';
+
+/** One rule's answer. */
+export interface Verdict extends Finding {
+  readonly state: State;
+  readonly actions?: readonly Action[];
+  readonly looks?: readonly Look[];
+  /** When this answer may be another one, even if nobody wakes us. */
+  readonly againAt: Date;
+}
+
+export const SECOND = 1_000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+
+export function later(time: Date, ms: number): Date {
+  return new Date(time.getTime() + ms);
+}
+
+/** When to look again at something awaited since then: often at first, once a minute in the end. */
+export function pace(since: Date | undefined, at: Date): Date {
+  const waited = since === undefined ? 0 : at.getTime() - since.getTime();
+  return later(at, Math.min(Math.max(waited / 4, SECOND / 2), MINUTE));
+}
+
+/** The same names, in whatever order. */
+export function sameNames(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name) => other.includes(name));
+}
+
+/** Names for a sentence: three of them, and how many more. */
+export function list(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(', ');
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}

@@ -1,0 +1,105 @@
+/**
+ * The loop: observe, plan, act, sleep. One pass at a time, because there is one loop.
+ *
+ * A wake-up only says "look again", never what changed, so lost, doubled or late ones do no harm. Between passes there
+ * is a pause, for our own deployment sends a storm of events. Sleeps are short and compare times, so that a clock that
+ * jumps, a machine that was suspended, and timers that Node cannot hold (over 24 days) need no code of their own.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from './log.ts';
+import type { Observation } from './plan/observation.ts';
+import type { Plan } from './plan/plan.ts';
+import type { Action } from './plan/verdict.ts';
+
+export interface Steps {
+  observe(signal: AbortSignal): Promise<Observation>;
+  /** The looks that the plan asked for. */
+  lookCloser(seen: Observation, planned: Plan, signal: AbortSignal): Promise<Observation>;
+  plan(seen: Observation): Plan;
+  act(action: Action, seen: Observation, signal: AbortSignal): Promise<void>;
+}
+
+const TICK_MS = 5 * 60_000;
+/** A pass is a handful of calls with time-outs of their own; the loop is dead when it has not turned for this long. */
+const DEADLINE_MS = 3 * TICK_MS;
+/** The pause after a pass, as a multiple of what the pass took: at 0.05 CPU the loop leaves room for the listener. */
+const REST = 3;
+const SHORTEST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
+/** After a pass that threw, which none should. */
+const AFTER_ERROR_MS = 30_000;
+
+export class Reconciler {
+  readonly #steps: Steps;
+  readonly #log: Log;
+  readonly #onPlan: (planned: Plan) => void;
+  #woken = new AbortController();
+  #turnedAt = performance.now();
+
+  constructor(steps: Steps, log: Log, onPlan: (planned: Plan) => void) {
+    this.#steps = steps;
+    this.#log = log;
+    this.#onPlan = onPlan;
+  }
+
+  /** Look again soon. Cheap, and safe to call at any time, from anywhere, any number of times. */
+  wake(): void {
+    this.#woken.abort();
+  }
+
+  /** Whether the loop still turns: what liveness means for Marathon's health check. */
+  isAlive(): boolean {
+    return performance.now() - this.#turnedAt < DEADLINE_MS;
+  }
+
+  /** Runs until the signal aborts; then resolves when the pass in hand has ended. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const startedAt = performance.now();
+      this.#woken = new AbortController(); // a wake-up from here on ends the sleep below
+      const until = await this.#pass(signal);
+      await pause(restAfter(performance.now() - startedAt), signal);
+      await this.#sleepUntil(until, AbortSignal.any([signal, this.#woken.signal]));
+    }
+  }
+
+  /** One pass; returns when to look again. */
+  async #pass(signal: AbortSignal): Promise<Date> {
+    try {
+      return await this.once(signal);
+    } catch (error) {
+      if (!signal.aborted) this.#log.error({ err: error as Error }, 'pass failed');
+      return new Date(Date.now() + AFTER_ERROR_MS);
+    }
+  }
+
+  /** Observe, plan, and do what the plan says. */
+  async once(signal: AbortSignal): Promise<Date> {
+    let seen = await this.#steps.observe(signal);
+    let planned = this.#steps.plan(seen);
+    if (planned.looks.length > 0) {
+      seen = await this.#steps.lookCloser(seen, planned, signal);
+      planned = this.#steps.plan(seen);
+    }
+    this.#onPlan(planned);
+    for (const action of planned.actions) await this.#steps.act(action, seen, signal);
+    return planned.checkAgainAt;
+  }
+
+  async #sleepUntil(time: Date, wakeUp: AbortSignal): Promise<void> {
+    this.#turnedAt = performance.now();
+    while (!wakeUp.aborted && time.getTime() > Date.now()) {
+      await pause(Math.min(time.getTime() - Date.now(), TICK_MS), wakeUp);
+      this.#turnedAt = performance.now();
+    }
+  }
+}
+
+function restAfter(passMs: number): number {
+  return Math.min(Math.max(passMs * REST, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS);
+}
+
+/** A sleep that the signal ends early, without an error. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
+}

@@ -1,0 +1,265 @@
+/**
+ * `run` and its kin: puts the parts together, starts them, and stops them in reverse.
+ *
+ * Here is where the outside wakes the loop: Marathon's events, the daily check, SIGHUP, an order that ended. None of
+ * them says what changed.
+ */
+import { randomInt } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createTask, type ScheduledTask } from 'node-cron';
+import { Challenges } from './acme/challenges.ts';
+import type { Authority } from './acme/transport.ts';
+import { Actions } from './act.ts';
+import { type Config, ConfigError } from './config.ts';
+import type { Log } from './log.ts';
+import type { MarathonAuth } from './marathon/auth.ts';
+import { MarathonClient } from './marathon/client.ts';
+import { Observer } from './observe.ts';
+import type { Policy } from './plan/observation.ts';
+import { type Plan, plan } from './plan/plan.ts';
+import { dropPrivileges } from './privileges.ts';
+import { Reconciler } from './reconciler.ts';
+import { statusOf } from './status.ts';
+import { Store } from './store.ts';
+import { VERSION } from './version.ts';
+import { listenAdmin, listenPublic, type PublicListener } from './web/server.ts';
+
+/** Reconnecting to the event stream: at first soon, then once a minute; polling alone is enough meanwhile. */
+const RECONNECT_MS = { first: 1_000, longest: 60_000 };
+
+export class Service {
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #challenges = new Challenges();
+  readonly #startedAt = new Date();
+  readonly #marathon: MarathonClient;
+  readonly #store: Store;
+  readonly #actions: Actions;
+  readonly #observer: Observer;
+  readonly #reconciler: Reconciler;
+  readonly #onPlan: (planned: Plan) => void;
+  #planned: Plan | undefined;
+
+  private constructor(config: Config, log: Log, files: CaFiles, onPlan: (planned: Plan) => void) {
+    this.#config = config;
+    this.#log = log;
+    this.#onPlan = onPlan;
+    this.#marathon = new MarathonClient({ ...config.marathon, auth: authOf(config), caPem: files.marathon });
+    this.#store = new Store(config.stateDir);
+    this.#actions = new Actions({
+      directoryUrl: config.acme.directoryUrl,
+      marathon: this.#marathon,
+      store: this.#store,
+      challenges: this.#challenges,
+      authority: once(() => openAuthority(config, files.acme)),
+      log,
+      wake: () => this.#reconciler.wake(),
+    });
+    const parts = {
+      config,
+      marathon: this.#marathon,
+      store: this.#store,
+      challenges: this.#challenges,
+      actions: this.#actions,
+    };
+    this.#observer = new Observer(parts);
+    const policy = policyOf(config);
+    this.#reconciler = new Reconciler(
+      {
+        observe: (signal) => this.#observer.look(signal),
+        lookCloser: (seen, planned, signal) => this.#observer.lookCloser(seen, planned, signal),
+        plan: (seen) => plan(seen, policy),
+        act: (action, seen, signal) => this.#actions.carryOut(action, seen, signal),
+      },
+      log,
+      (planned) => this.#note(planned),
+    );
+  }
+
+  /** Reads the CA files that the settings name. Throws ConfigError when one cannot be read. */
+  static async create(config: Config, log: Log, onPlan: (planned: Plan) => void = () => {}): Promise<Service> {
+    return new Service(config, log, await readCaFiles(config), onPlan);
+  }
+
+  /** Runs until the signal aborts; then stops what it started, in reverse. Throws when a port is taken. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stops: (() => unknown)[] = [];
+    try {
+      // Before the first order: the CA comes back on this port. After the last one, for the same reason.
+      stops.push(closing(await this.#listenPublic()), closing(await this.#listenAdmin()));
+      await dropPrivileges(this.#config.runAs, this.#config.stateDir);
+      await this.#store.open();
+      stops.push(() => this.#actions.idle(), this.#wakeDaily(), this.#wakeOnHangup());
+      void this.#wakeOnEvents(signal);
+      await this.#reconciler.run(signal);
+    } finally {
+      for (const stop of stops.reverse()) await stop();
+    }
+  }
+
+  /** One look and what would follow from it; nothing is changed, and nobody listens for challenges. */
+  async preview(signal: AbortSignal): Promise<Plan> {
+    const policy = policyOf(this.#config);
+    const seen = await this.#observer.look(signal);
+    const planned = plan(seen, policy);
+    // Whether names route to us can only be seen by the process that answers challenges.
+    if (planned.looks.length === 0 || planned.looks.includes('routes')) return planned;
+    return plan(await this.#observer.lookCloser(seen, planned, signal), policy);
+  }
+
+  #listenPublic(): Promise<PublicListener> {
+    const { listenAddress: host, httpPort: port } = this.#config;
+    return listenPublic({ host, port, challenges: this.#challenges, isAlive: () => this.#reconciler.isAlive() });
+  }
+
+  #listenAdmin(): Promise<PublicListener> {
+    const { listenAddress: host, adminPort: port } = this.#config;
+    return listenAdmin({ host, port, status: () => this.#status(), isReady: () => this.#planned !== undefined });
+  }
+
+  #status() {
+    const { appId, taskId, warnings } = this.#config;
+    const alive = this.#reconciler.isAlive();
+    return statusOf(this.#planned, { version: VERSION, appId, taskId, startedAt: this.#startedAt, alive, warnings });
+  }
+
+  /** What changed is logged; a quiet day is one line. */
+  #note(planned: Plan): void {
+    const before = this.#planned;
+    this.#planned = planned;
+    const { state, why, cure, slot } = planned.certificate;
+    if (before === undefined || gist(before) !== gist(planned)) {
+      const level = ALARMING.has(state) ? 'warn' : 'info';
+      this.#log[level]({ from: before?.certificate.state, to: state, why, cure, slot }, 'state changed');
+    }
+    for (const note of planned.notes) if (!before?.notes.includes(note)) this.#log.warn({ note }, 'take note');
+    this.#onPlan(planned);
+  }
+
+  #wakeDaily(): () => void {
+    const schedule = this.#config.checkSchedule ?? `${randomInt(60)} ${randomInt(24)} * * *`;
+    const task: ScheduledTask = createTask(schedule, () => {
+      this.#log.info({ state: this.#planned?.certificate.state, why: this.#planned?.certificate.why }, 'daily check');
+      this.#observer.forget();
+      this.#reconciler.wake();
+    });
+    task.start();
+    return () => task.destroy();
+  }
+
+  #wakeOnHangup(): () => void {
+    const wake = (): void => {
+      this.#observer.forget();
+      this.#reconciler.wake();
+    };
+    process.on('SIGHUP', wake);
+    return () => process.off('SIGHUP', wake);
+  }
+
+  /** Events only hasten the next look; without them the loop is slower and nothing else. */
+  async #wakeOnEvents(signal: AbortSignal): Promise<void> {
+    const ours = [this.#config.appId, this.#config.loadBalancer.id];
+    for (let wait = RECONNECT_MS.first; !signal.aborted; wait = Math.min(wait * 2, RECONNECT_MS.longest)) {
+      try {
+        for await (const { appId } of this.#marathon.events(signal)) {
+          wait = RECONNECT_MS.first;
+          if (appId === undefined || ours.includes(appId)) this.#reconciler.wake();
+        }
+      } catch (error) {
+        if (!signal.aborted) this.#log.debug({ err: error as Error, waitMs: wait }, 'event stream lost');
+      }
+      await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+const ALARMING: ReadonlySet<string> = new Set([
+  'blind',
+  'not-writable',
+  'backing-off',
+  'not-installable',
+  'contested',
+  'stuck',
+  'not-served',
+  'unproven',
+]);
+
+/** The state with its reason, but for numbers and times, which change with every look. */
+function gist({ certificate: { state, why, cure } }: Plan): string {
+  const isProgress = state === 'ordering' || state === 'deploying' || state === 'live';
+  return isProgress ? state : `${state} ${why} ${cure}`.replace(/\d+/g, '');
+}
+
+function closing(listener: PublicListener): () => Promise<void> {
+  return () => listener.close();
+}
+
+function policyOf(config: Config): Policy {
+  const { appId, taskId, domains, takeOver, pause, deploymentTimeoutMs, loadBalancer, acme } = config;
+  const { directoryUrl, keyType } = acme;
+  const { id: loadBalancerId, certEnv } = loadBalancer;
+  return {
+    appId,
+    taskId,
+    loadBalancerId,
+    certEnv,
+    directoryUrl,
+    domains,
+    keyType,
+    takeOver,
+    pause,
+    deploymentTimeoutMs,
+  };
+}
+
+function authOf({ marathon: { user, password, token, serviceAccount } }: Config): MarathonAuth {
+  if (serviceAccount !== undefined) return { kind: 'service-account', credential: serviceAccount };
+  if (token !== undefined) return { kind: 'token', token };
+  if (user !== undefined) return { kind: 'basic', user, password: password ?? '' };
+  return { kind: 'none' };
+}
+
+interface CaFiles {
+  readonly acme: string | undefined;
+  readonly marathon: string | undefined;
+}
+
+async function readCaFiles({ acme, marathon }: Config): Promise<CaFiles> {
+  const problems: string[] = [];
+  const read = async (name: string, path: string | undefined): Promise<string | undefined> =>
+    path === undefined
+      ? undefined
+      : readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+          problems.push(`${name} must be a file we can read, not '${path}' (${error.code})`);
+          return undefined;
+        });
+  const files = {
+    acme: await read('ACME_CA_FILE', acme.caFile),
+    marathon: await read('MARATHON_CA_FILE', marathon.caFile),
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return files;
+}
+
+/** Loaded when first needed: acme-client and what it brings cost more memory and CPU than all else together. */
+async function openAuthority({ acme }: Config, caPem: string | undefined): Promise<Authority> {
+  const transport = await import('./acme/transport.ts');
+  const { directoryUrl, email, timeoutMs, proxyEnv } = acme;
+  return transport.openAuthority({
+    directoryUrl,
+    caPem,
+    email,
+    timeoutMs,
+    proxyEnv,
+    userAgent: `letsencrypt-dcos/${VERSION}`,
+  });
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
