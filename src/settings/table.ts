@@ -173,7 +173,6 @@ export const TABLE = {
     'DEPLOYMENT_TIMEOUT',
     '600',
     secondsToMs,
-    userAndGroup,
     'Seconds after which a deployment that does not end is looked into. It is never cancelled.',
   ),
   probeTimeout: setting('PROBE_TIMEOUT', '5', secondsToMs, 'Seconds that one look through a load balancer may take.'),
