@@ -5,6 +5,7 @@
  * with node:crypto, which knows RSA and EC (node-forge reads RSA only).
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { type InspectOptions, inspect } from 'node:util';
 import { isStagingIssuer } from './authority.ts';
 import { BundleError, ENCRYPTED, normalisePem, type PemBlock, readBlocks, writeBlock } from './pem.ts';
 
@@ -84,6 +85,11 @@ export class CertificateBundle {
     } catch {
       return false;
     }
+  }
+
+  /** Asked for getters and hidden things, inspect would otherwise print the PEM. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return `CertificateBundle ${inspect({ ...this }, options)}`;
   }
 }
 
