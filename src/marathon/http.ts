@@ -186,9 +186,17 @@ function readBase(url: string): Base {
   const parsed = URL.parse(url.trim());
   if (!parsed) throw new MarathonError('one of the URLs in MARATHON_URL is not a URL', { retryable: false });
   const { username, password, origin, pathname } = parsed;
-  const user =
-    username || password ? basicHeader(decodeURIComponent(username), decodeURIComponent(password)) : undefined;
+  const user = username || password ? basicHeader(decoded(username), decoded(password)) : undefined;
   return { url: origin + pathname.replace(/\/+$/, ''), origin, authorization: user };
+}
+
+/** Userinfo is percent-encoded; a stray % that people leave in stands for itself. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 function fixedHeader(auth: MarathonAuth): string | undefined {
