@@ -9,7 +9,7 @@
  * AxiosError carries the signed request and never does.
  */
 
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext, rootCertificates } from 'node:tls';
@@ -186,11 +186,15 @@ export class Wire {
       ...{ url, method, data, ...this.#agents },
       headers: { 'Content-Type': 'application/jose+json', 'User-Agent': userAgent },
       signal: AbortSignal.any([this.#signal, AbortSignal.timeout(timeoutMs)]), // of the whole exchange
-      ...{ proxy: false, maxRedirects: 0, maxContentLength: MAX_ANSWER_BYTES, validateStatus: null }, // the agent knows the proxy
+      ...{ maxRedirects: 0, maxContentLength: MAX_ANSWER_BYTES, validateStatus: null },
     });
   }
 }
 
+/**
+ * The agents find the way through a proxy (Node 24: `proxyEnv`). axios leaves that to them where the option is there,
+ * even empty, and no longer looks into the environment; its own `proxy: false` would take it from them (1.21).
+ */
 function agentsFor({ caPem, proxyEnv }: AuthorityOptions): { httpAgent: HttpAgent; httpsAgent: HttpsAgent } {
   const common = { keepAlive: true, maxSockets: SOCKETS, proxyEnv };
   // One context for all sockets: to read 150 roots for each would cost more than all the rest of an order.
@@ -200,6 +204,7 @@ function agentsFor({ caPem, proxyEnv }: AuthorityOptions): { httpAgent: HttpAgen
 
 function trusting(caPem: string): ReturnType<typeof createSecureContext> {
   try {
+    new X509Certificate(caPem); // createSecureContext takes garbage without a word
     return createSecureContext({ ca: [...rootCertificates, caPem] });
   } catch (error) {
     const detail = `ACME_CA_FILE holds no certificate that can be read: ${(error as Error).message}`;
