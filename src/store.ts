@@ -68,13 +68,12 @@ export class Store {
 
   /** Makes the folder, its modes and its leftovers right as far as it can. Never throws. */
   async open(): Promise<void> {
-    await mkdir(this.#dir, { recursive: true, mode: 0o700 }).catch(() => undefined); // the write test tells
+    await this.#testWriting();
     const names = await readdir(this.#dir).catch(() => []);
     this.#wasEmpty = !names.some((name) => OURS.test(name));
     for (const name of names.filter((one) => TEMPORARY.test(one))) await rm(this.#path(name)).catch(() => undefined);
     await this.#closeToOthers(names);
     await this.#noteEphemeral();
-    await this.#testWriting();
   }
 
   read(): Promise<StoredState> {
@@ -101,11 +100,9 @@ export class Store {
     };
   }
 
-  /** Throws where there is a file that can't be read: a second account in its place would lose the first one's key. */
+  /** Throws where there is one that can't be read. */
   async account(directory: string): Promise<Account | undefined> {
-    const name = accountFile(directory);
-    const account = await this.#load(name, readAccount);
-    if (this.#unreadable.has(name)) throw new Error(this.#problems.get(name));
+    const account = await this.#loadSurely(accountFile(directory), readAccount);
     return account?.directory === directory ? account : undefined;
   }
 
@@ -124,7 +121,7 @@ export class Store {
   /** Read, changed and written in one turn: the order and the loop both keep the ledger. */
   changeLedger(change: (ledger: Ledger) => Ledger): Promise<void> {
     return this.#inTurn(async () => {
-      const ledger = (await this.#load(LEDGER, readLedger)) ?? EMPTY_LEDGER;
+      const ledger = (await this.#loadSurely(LEDGER, readLedger)) ?? EMPTY_LEDGER;
       await this.#write(LEDGER, change(ledger));
     });
   }
@@ -135,7 +132,7 @@ export class Store {
    */
   saveBundle(bundle: CertificateBundle, directory: string): Promise<void> {
     return this.#inTurn(async () => {
-      const current = await this.#load(CURRENT, readCertificate);
+      const current = await this.#loadSurely(CURRENT, readCertificate);
       if (current && current.bundle.fingerprint !== bundle.fingerprint) {
         await this.#write(PREVIOUS, { directory: current.directory, pem: current.bundle.pem });
       }
@@ -168,6 +165,13 @@ export class Store {
       else await this.#setAside(name, messageOf(error));
       return undefined;
     }
+  }
+
+  /** For what is about to be replaced: a file that is there but can't be read now must not be taken for none. */
+  async #loadSurely<T>(name: string, reader: (text: string) => T): Promise<T | undefined> {
+    const value = await this.#load(name, reader);
+    if (this.#unreadable.has(name)) throw new Error(this.#problems.get(name));
+    return value;
   }
 
   #cannotRead(name: string, code: string): void {
@@ -259,6 +263,7 @@ export class Store {
 
   async #testWriting(): Promise<void> {
     try {
+      await mkdir(this.#dir, { recursive: true, mode: 0o700 });
       const probe = await this.#writeTemporary(LEDGER, PROBE);
       await rm(probe, { force: true });
       this.#nowWritable();

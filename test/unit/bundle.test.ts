@@ -104,7 +104,7 @@ const refused: readonly { form: string; pem: string; says: RegExp }[] = [
   {
     form: 'an empty block',
     pem: `-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n${key}`,
-    says: /can be read/,
+    says: /certificate 1 cannot be read/,
   },
   { form: 'two certificates, two keys', pem: rsa.pem + ec.pem, says: /2 private keys/ },
   {
