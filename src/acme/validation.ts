@@ -70,16 +70,22 @@ async function trigger({ session, challenges }: Job, url: string, tokens: string
 /** Which names failed, and why. Waits a while for the others, whose tokens must not go under the CA's feet. */
 async function whyInvalid(job: Job, order: AcmeOrder): Promise<AcmeError> {
   const failed: Subproblem[] = [];
+  await readVerdicts(job, order.authorizations, failed).catch((error: unknown) => {
+    if (!(error instanceof AcmeError)) throw error; // else what is known already will have to do
+  });
+  return verdict(failed.length > 0 ? failed : order.problems);
+}
+
+async function readVerdicts({ session, signal }: Job, urls: readonly string[], failed: Subproblem[]): Promise<void> {
   const end = performance.now() + OTHERS_MS;
-  let open = order.authorizations;
-  for (let waitMs = 250; open.length > 0; waitMs *= 1.6) {
-    const seen = await inFew(open, (url) => job.session.authorization(url));
+  let open = urls;
+  for (let waitMs = 250; ; waitMs *= 1.6) {
+    const seen = await inFew(open, (url) => session.authorization(url));
     failed.push(...seen.filter(({ status }) => status === 'invalid').map(reason));
     open = seen.filter(({ status }) => status === 'pending').map(({ url }) => url);
-    if (open.length === 0 || performance.now() > end) break;
-    await sleep(waitMs, undefined, { signal: job.signal });
+    if (open.length === 0 || performance.now() > end) return;
+    await sleep(waitMs, undefined, { signal });
   }
-  return verdict(failed.length > 0 ? failed : order.problems);
 }
 
 function reason({ domain, problem }: AcmeAuthorization): Subproblem {
