@@ -41,7 +41,7 @@ const TASKS = {
   simulator: { needs: { haproxy: 'haproxy' }, run: (args) => node('test/marathon-simulator/cli.ts', ...args) },
   test: { needs: { ...SERVERS, ...NAMESPACES }, run: (args) => test((file) => !isConformance(file), args) },
   'test:conformance': { needs: { ...SERVERS, ...NAMESPACES }, run: (args) => test(isConformance, args) },
-  build: { needs: {}, run: () => node(join(bin, 'esbuild'), ...BUNDLE) },
+  build: { needs: {}, run: (args) => node(join(bin, 'esbuild'), ...BUNDLE, ...args) },
   check: { needs: { ...SERVERS, ...NAMESPACES }, run: check },
 };
 
