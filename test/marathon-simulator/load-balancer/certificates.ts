@@ -5,9 +5,7 @@
  * Nothing is checked here. The numbered variables count only while HAPROXY_SSL_CERT itself is not empty, and an
  * empty one is replaced by a certificate for `*` that nobody trusts. How many fit on the line is HAProxy's to say.
  */
-import { generateKeyPair, randomBytes } from 'node:crypto';
-import { promisify } from 'node:util';
-import forge from 'node-forge';
+import { selfSignedWith } from '../../support/certificates.ts';
 
 /** File name → content, in the order of the bind line. Empty: HAPROXY_SSL_CERT is. */
 export function certificateFiles(env: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
@@ -49,20 +47,6 @@ export function echo(text: string): string {
 }
 
 /** CN=*, made anew for each container. */
-export async function selfSigned(): Promise<string> {
-  const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', {
-    modulusLength: 2048,
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-  });
-  const certificate = forge.pki.createCertificate();
-  certificate.publicKey = forge.pki.publicKeyFromPem(publicKey);
-  certificate.serialNumber = `01${randomBytes(8).toString('hex')}`;
-  certificate.validity.notBefore = new Date();
-  certificate.validity.notAfter = new Date(Date.now() + 365 * 86_400_000);
-  const name = [{ name: 'commonName', value: '*' }];
-  certificate.setSubject(name);
-  certificate.setIssuer(name);
-  certificate.sign(forge.pki.privateKeyFromPem(privateKey), forge.md.sha256.create());
-  return forge.pki.certificateToPem(certificate).replaceAll('\r\n', '\n') + privateKey;
+export function untrusted(): string {
+  return selfSignedWith({ domains: [], commonName: '*', keyType: 'rsa2048' }).pem;
 }

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterView, Executor, Exit, Launch, RunningTask } from '../executor.ts';
 import { type AppDefinition, type AppWithTasks, mappings, onHostNetwork } from '../model.ts';
-import { certificateFiles, selfSigned } from './certificates.ts';
+import { certificateFiles, untrusted } from './certificates.ts';
 import { complaintAbout, Haproxy } from './haproxy.ts';
 import { LeftOut, routedServices, type Selection } from './labels.ts';
 import { type Fragment, type Frame, fragmentOf, render } from './render.ts';
@@ -33,7 +33,7 @@ export function loadBalancerExecutor(options: LoadBalancerOptions = {}): Executo
 
 async function writeCertificates({ sandbox }: Launch, env: Env): Promise<readonly string[]> {
   const fromEnv = certificateFiles(env);
-  const files = fromEnv.size > 0 ? fromEnv : new Map([['cert.pem', await selfSigned()]]);
+  const files = fromEnv.size > 0 ? fromEnv : new Map([['cert.pem', untrusted()]]);
   const directory = join(sandbox, 'ssl');
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await Promise.all([...files].map(([name, pem]) => writeFile(join(directory, name), pem, { mode: 0o600 })));

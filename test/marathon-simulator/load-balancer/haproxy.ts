@@ -4,7 +4,14 @@
  * Nothing of it outlives us: `track` kills the master when we exit, the kernel does when we crash (setpriv), and the
  * workers end with their master.
  */
-import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
+import {
+  type ChildProcessByStdio,
+  type SpawnOptionsWithStdioTuple,
+  type StdioNull,
+  type StdioPipe,
+  spawn,
+} from 'node:child_process';
+import { once } from 'node:events';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -18,12 +25,21 @@ export interface HaproxyFiles {
   readonly directory: string;
 }
 
+/** As in a container: no terminal and nothing to read, or OpenSSL would ask somebody for the password of a key. */
+const ALONE = { detached: true, stdio: ['ignore', 'pipe', 'pipe'] } satisfies SpawnOptionsWithStdioTuple<
+  StdioNull,
+  StdioPipe,
+  StdioPipe
+>;
+
 /** What HAProxy itself thinks of a configuration file: undefined if it takes it, else its complaint. */
 export function complaintAbout(config: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    execFile(HAPROXY, ['-c', '-q', '-f', config], (error, stdout, stderr) => {
-      resolve(error ? `${stderr}${stdout}`.trim() || error.message : undefined);
-    });
+  return new Promise((resolve, reject) => {
+    const child = spawn(HAPROXY, ['-c', '-q', '-f', config], { ...ALONE, timeout: 20_000 });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (output += data.toString()));
+    child.once('error', reject);
+    child.once('close', (code) => resolve(code === 0 ? undefined : output.trim() || `exit code ${code}`));
   });
 }
 
@@ -36,9 +52,10 @@ export class Haproxy {
   private constructor({ config, directory }: HaproxyFiles) {
     const argv = ['--pdeathsig', 'KILL', '--', HAPROXY, '-W', '-f', config];
     const env = { ...process.env, HAPROXY_CONFIG_SHOWN: config };
-    this.#child = spawn('setpriv', argv, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn('setpriv', argv, { ...ALONE, cwd: directory, env });
     this.#task = track(this.#child);
-    this.exited = this.#task.exited;
+    // 'close' and not 'exit': the workers hold the pipe too, and the ports are free when the last of them is gone.
+    this.exited = once(this.#child, 'close').then(([code, signal]) => ({ code, signal }));
     this.#child.stdout.on('data', (data: Buffer) => void appendFile(join(directory, 'stdout'), data).catch(() => {}));
     this.#child.stderr.on('data', (data: Buffer) => {
       this.#output += data.toString();

@@ -9,9 +9,11 @@ import { LeftOut } from './labels.ts';
 
 const DEFAULTS = {
   // HAProxy 2.1 and later refuse to start when the file limit is below what maxconn needs: 2000 fits everywhere.
+  // noreuseport: a port that is taken is an error, as it is between two containers; a reload hands sockets over.
   HEAD: `global
   maxconn 2000
   nbthread 1
+  noreuseport
   crt-base {sslDirectory}
   lua-load {getconfigScript}
   tune.ssl.default-dh-param 2048
