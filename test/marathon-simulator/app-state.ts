@@ -41,15 +41,18 @@ export interface UnusedOffer {
 export class LaunchQueue {
   count = 0;
   since = '';
+  /** Of the configuration that waits. */
+  version = '';
   processed = 0;
   unused = 0;
   lastUnusedAt: string | undefined;
   readonly lastOffers = new Map<string, UnusedOffer>();
   readonly declined = new Map<Reason, number>();
 
-  want(count: number, since: string): void {
-    if (this.count === 0 && count > 0) this.reset(since);
+  want(count: number, version: string, since: string): void {
+    if (count > 0 && (this.count === 0 || this.version !== version)) this.reset(since);
     this.count = count;
+    this.version = version;
   }
 
   reset(since: string): void {
@@ -116,6 +119,12 @@ export class AppState {
     if (reconfigured) this.backoff = undefined;
     this.current = next;
     this.history = [...this.history, next].slice(-kept);
+  }
+
+  get queueIsOld(): boolean {
+    return (
+      this.queue.count > 0 && Date.parse(this.queue.version) < Date.parse(this.current.versionInfo.lastConfigChangeAt)
+    );
   }
 
   /** Marathon's TaskStatsByVersion: runs the latest configuration. Scaling alone does not make a task old. */

@@ -133,7 +133,7 @@ export class Deployment implements FinishedOrRunningDeployment {
 
   #killOld(hands: Hands, rolling: Rolling): void {
     const old = hands.tasks().filter((task) => task.wanted && !this.app.isCurrent(task));
-    old.sort((a, b) => Number(a.healthy) - Number(b.healthy)); // 1.10+: unhealthy ones first; before, any
+    old.sort((a, b) => Number(a.healthy) - Number(b.healthy)); // unhealthy ones first; before 1.10 any
     for (const task of old.slice(0, Math.max(0, rolling.allowed - rolling.killed))) {
       rolling.killed += 1;
       hands.kill(task);
@@ -158,7 +158,10 @@ export class Deployment implements FinishedOrRunningDeployment {
       killsExtra: counted === 'healthy',
     });
     const ready = wanted.filter((task) => this.app.isCurrent(task) && task.healthy && task.ready).map(({ id }) => id);
-    return { maxCapacity, allowed: nrToKillImmediately, killed: 0, ready: new Set(ready) };
+    // Those that still wait for an offer with an older configuration are old ones too, and 1.10 kills them first.
+    const waitingOld = counted === 'healthy' && this.app.queueIsOld ? waiting : 0;
+    const allowed = Math.max(0, nrToKillImmediately - waitingOld);
+    return { maxCapacity, allowed, killed: 0, ready: new Set(ready) };
   }
 }
 

@@ -157,7 +157,7 @@ export class Deployments {
     return {
       tasks: () => this.#cluster.tasksOf(state.id),
       kill: this.#hooks.kill,
-      queue: (count: number) => state.queue.want(count, this.#cluster.clock.stamp()),
+      queue: (count: number) => state.queue.want(count, state.current.version, this.#cluster.clock.stamp()),
     };
   }
 

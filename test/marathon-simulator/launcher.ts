@@ -214,7 +214,10 @@ export class Launcher {
     const { backoffSeconds, backoffFactor, maxLaunchDelaySeconds } = app.definition;
     const longer = app.backoff ? app.backoff.delaySeconds * backoffFactor : backoffSeconds;
     const delaySeconds = Math.min(longer, maxLaunchDelaySeconds);
-    app.backoff = { delaySeconds, until: Date.now() + this.#cluster.clock.duration(delaySeconds) };
+    const delayMs = this.#cluster.clock.duration(delaySeconds);
+    app.backoff = { delaySeconds, until: Date.now() + delayMs };
+    const timer = setTimeout(() => this.#cluster.wake(), delayMs + 1);
+    this.#timers.add(timer);
   }
 
   #enter(task: Task, state: TaskState): void {
