@@ -145,9 +145,9 @@ async function keepLog(cluster: Cluster, file: string): Promise<void> {
   await writeFile(file, texts.join(''));
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  process.stderr.write(`${(error as Error).message}\n\n${HELP}`);
-  process.exitCode = 2;
-}
+const code = await main(process.argv.slice(2)).catch((error: Error) => {
+  process.stderr.write(`${error.message}\n\n${HELP}`);
+  return 2;
+});
+// By exit: what was given up half-way may still be waiting for something. After what was written has gone out.
+process.stdout.write('', () => process.exit(code));

@@ -127,6 +127,7 @@ function ours(cluster: Cluster, { names, keyType }: StoryOptions): Promise<Defin
 async function proven(cluster: Cluster, names: readonly string[]): Promise<number | undefined> {
   const [first] = names;
   if (cluster.pebble.issued() === 0 || first === undefined) return undefined;
+  if (cluster.marathon.deploymentsOf(LOAD_BALANCER).some(({ state }) => state === 'running')) return undefined;
   // One name tells when it is worth asking for all.
   if (!isProof(cluster, await cluster.look([first]), 1)) return undefined;
   return isProof(cluster, await cluster.look(names), names.length) ? cluster.publicHosts.length : undefined;
