@@ -88,12 +88,13 @@ test('a task that is being killed gets no requests', async (t) => {
 test('an app that becomes invalid is left out; the others, and it when it is mended, are taken over', async (t) => {
   const ports = [await startBackend(t, 'app')];
   const cluster = new HandMadeCluster(app({ id: '/app', own: { VHOST: 'app' }, ports }));
-  const { host: at } = await startLoadBalancer(t, { host: newAddress(), cluster });
+  const { host: at, sandbox } = await startLoadBalancer(t, { host: newAddress(), cluster });
   const other = app({ id: '/other', own: { VHOST: 'other' }, ports: [await startBackend(t, 'other')] });
 
   cluster.become(app({ id: '/app', own: { VHOST: 'app', USE_HSTS: 'true' }, ports }), other);
   await until(async () => (await overHttp({ at, host: 'other' })).who === 'other', 'the new app is routed');
   assert.equal((await overHttp({ at, host: 'app' })).status, 503);
+  assert.match(await readFile(join(sandbox, 'stderr'), 'utf8'), /\/app is left out: .*rspadd/, 'and it says why');
 
   cluster.become(app({ id: '/app', own: { VHOST: 'app' }, ports }), other);
   await until(async () => (await overHttp({ at, host: 'app' })).who === 'app', 'the mended app is back');

@@ -55,7 +55,7 @@ async function started(t: TestContext, directory: string, text: string): Promise
   await writeFile(config, text);
   const haproxy = await Haproxy.start({ config, directory });
   endWithTest(t, haproxy, directory);
-  if (haproxy.output.includes('Loading success')) return haproxy;
+  if (haproxy.isUp) return haproxy;
   throw new Error(`HAProxy did not start:\n${haproxy.output}`);
 }
 

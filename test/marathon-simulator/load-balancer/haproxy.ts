@@ -35,13 +35,22 @@ const ALONE = { detached: true, stdio: ['ignore', 'pipe', 'pipe'] } satisfies Sp
 /** What HAProxy itself thinks of a configuration file: undefined if it takes it, else its complaint. */
 export function complaintAbout(config: string): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
-    const child = spawn(HAPROXY, ['-c', '-q', '-f', config], { ...ALONE, timeout: 20_000 });
+    const child = spawn(HAPROXY, ['-c', '-f', config], { ...ALONE, timeout: 20_000 });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (output += data.toString()));
     child.once('error', reject);
-    child.once('close', (code) => resolve(code === 0 ? undefined : output.trim() || `exit code ${code}`));
+    child.once('close', (code) => resolve(code === 0 ? undefined : alertsIn(output) || `exit code ${code}`));
   });
 }
+
+/** Its warnings are many, and not why it refuses. */
+function alertsIn(output: string): string {
+  const alerts = output.split('\n').filter((line) => line.startsWith('[ALERT]'));
+  return alerts.join('\n') || output.trim();
+}
+
+/** The master's last word on a (re)load; HAProxy 2.4 and older only number their new worker. */
+const LOADED = /Loading (success|failure)|New worker #\d+ \(\d+\) forked/;
 
 export class Haproxy {
   readonly exited: Promise<Exit>;
@@ -74,6 +83,10 @@ export class Haproxy {
     return this.#task.pid;
   }
 
+  get isUp(): boolean {
+    return LOADED.test(this.#output) && !this.#output.includes('Loading failure');
+  }
+
   /** What it said since the last (re)load began. */
   get output(): string {
     return this.#output;
@@ -94,7 +107,7 @@ export class Haproxy {
   async #loaded(): Promise<void> {
     const said = new Promise<void>((resolve) => {
       const look = () => {
-        if (!/Loading (success|failure)/.test(this.#output)) return;
+        if (!LOADED.test(this.#output)) return;
         this.#child.stderr.off('data', look);
         resolve();
       };
