@@ -77,11 +77,15 @@ export async function startCluster(t: Disposer, options: ClusterOptions = {}): P
     ],
     workDir: join(folder, 'mesos'),
     ...options.simulator,
-    images: { ...images({ marathonUrl: () => marathonUrl, ...options.images }), ...options.simulator?.images },
+    images: {
+      ...images({ marathonUrl: () => marathonUrl, visitorsAddress: `${net.prefix}.2`, ...options.images }),
+      ...options.simulator?.images,
+    },
   });
   marathonUrl = marathon.url;
   t.after(() => marathon.close());
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  // Once more where a task that has just ended still had a line to write.
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
   const rootFile = join(folder, 'pebble-root.pem');
   const rootPem = await pebble.rootPem();
   await writeFile(rootFile, rootPem);

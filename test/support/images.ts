@@ -2,10 +2,11 @@
  * What the images of the cluster are here: our unmodified program, started as its container would start it.
  *
  * Docker and Mesos-DNS do three things for a container that a process of this machine has to be told instead. Each is
- * one variable, set over those that Marathon gives (the simulator's DIFFERENCES.md lists them):
+ * a variable, set over those that Marathon gives (the simulator's DIFFERENCES.md lists them):
  * - port mapping: LISTEN_ADDRESS is the agent's address, HTTP_PORT and ADMIN_PORT the host ports of their container ports;
  * - a volume, or the container's own file system where there is none: STATE_DIR;
  * - names under .mesos: MARATHON_URL.
+ * The test app, which calls its visitors' names, gets a resolver as well: NODE_OPTIONS and NAMES_LEAD_TO.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +24,8 @@ export interface Images {
   readonly argv?: readonly string[];
   /** Where `marathon.mesos` and `master.mesos` lead; asked at each launch. */
   readonly marathonUrl: () => string;
+  /** Where the names of visitors lead, as the test app sees it. */
+  readonly visitorsAddress?: string;
   /** More for our processes: what a test wants of them beyond their definition. */
   readonly taskEnv?: (launch: Launch) => Readonly<Record<string, string>>;
   /** Instead of the usual load balancer. */
@@ -32,7 +35,11 @@ export interface Images {
 export function images(options: Images): Readonly<Record<string, Executor>> {
   const ours = processExecutor({
     argv: options.argv ?? OUR_PROGRAM,
-    extraEnv: (launch) => ({ ...containerEnv(launch, options.marathonUrl()), ...options.taskEnv?.(launch) }),
+    extraEnv: (launch) => ({
+      ...containerEnv(launch, options.marathonUrl()),
+      ...resolver(launch, options.visitorsAddress),
+      ...options.taskEnv?.(launch),
+    }),
   });
   return { [OUR_IMAGE]: ours, [LOAD_BALANCER_IMAGE]: options.loadBalancer ?? loadBalancerExecutor() };
 }
@@ -73,4 +80,9 @@ function fileSystem({ env, sandbox, volumes }: Launch): Record<string, string> {
 function mesosDns({ env }: Launch, marathonUrl: string): Record<string, string> {
   const wanted = env.MARATHON_URL || 'http://marathon.mesos:8080';
   return URL.parse(wanted)?.hostname.endsWith('.mesos') ? { MARATHON_URL: marathonUrl } : {};
+}
+
+function resolver({ app }: Launch, address: string | undefined): Record<string, string> {
+  if (address === undefined || !app.args?.includes('test-app')) return {};
+  return { NODE_OPTIONS: `--import=${new URL('resolver.ts', import.meta.url)}`, NAMES_LEAD_TO: address };
 }
