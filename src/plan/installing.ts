@@ -7,7 +7,8 @@ import { isPublicCa, isStagingDirectory } from '../certificates/authority.ts';
 import { type CertificateBundle, objections } from '../certificates/bundle.ts';
 import { contested, type Ledger, type Replacement, withReplacement } from '../certificates/ledger.ts';
 import { renewAt } from '../certificates/renewal.ts';
-import { isSettled } from '../marathon/app.ts';
+import { type App, isSettled } from '../marathon/app.ts';
+import type { WireSeen } from './observation.ts';
 import { servedFinding, stuckFinding } from './sentences.ts';
 import type { Situation } from './situation.ts';
 import { type Slot, slotObjection } from './slots.ts';
@@ -18,12 +19,16 @@ const WIRE_EVERY = 6 * HOUR;
 /** A PUT that Marathon refuses for good (rights, validation) is not repeated sooner: somebody has to change something. */
 const REFUSED_PAUSE = 15 * MINUTE;
 
+/** No variable is left for a certificate of ours: then none is ordered either. */
+export function nowhere({ placement, seen }: Situation): Verdict | undefined {
+  if (placement === undefined || placement.ok) return undefined;
+  return { state: 'not-installable', why: placement.why, cure: placement.cure, againAt: later(seen.at, 5 * MINUTE) };
+}
+
 /** What we hold is not in marathon-lb's environment: post it, or say what stands in the way. */
 export function install(now: Situation): Verdict | undefined {
   const { bundle, placement, seen } = now;
-  if (bundle === undefined || placement === undefined) return undefined;
-  if (!placement.ok)
-    return { state: 'not-installable', why: placement.why, cure: placement.cure, againAt: later(seen.at, 5 * MINUTE) };
+  if (bundle === undefined || !placement?.ok) return undefined;
   const { slot, stale } = placement;
   if (holds(slot, bundle, now)) return undefined;
   const replacement = replacementIn(slot, seen.stored.ledger, seen.at);
@@ -31,14 +36,25 @@ export function install(now: Situation): Verdict | undefined {
     forbidden(now, bundle, slot) ??
     disputed(now, slot, replacement) ??
     behindDeployment(now) ??
+    hazardous(now) ??
     refusedBefore(now, bundle) ?? {
       state: 'installing',
-      why: `${slot.name} is ${slot.content.kind === 'ours' ? 'an older certificate of ours' : slot.content.kind}`,
+      why: `${slot.name} ${CONTENT[slot.content.kind]}`,
       actions: [{ kind: 'install', bundle, slots: [slot, ...stale].map(({ name }) => name), replacement }],
       againAt: later(seen.at, SECOND),
     }
   );
 }
+
+const CONTENT: Readonly<Record<Slot['content']['kind'], string>> = {
+  empty: 'is empty',
+  secret: 'is a secret reference',
+  unreadable: 'cannot be read',
+  'self-signed': 'holds a self-signed certificate',
+  expired: 'holds an expired certificate',
+  ours: 'holds another certificate of ours',
+  foreign: 'holds a certificate of somebody else, who gives way to TAKE_OVER=true',
+};
 
 function holds(slot: Slot, bundle: CertificateBundle, { seen }: Situation): boolean {
   const value = seen.loadBalancer.ok ? seen.loadBalancer.value.env[slot.name] : undefined;
@@ -90,6 +106,23 @@ function behindDeployment(now: Situation): Verdict | undefined {
   const { id, deployments } = seen.loadBalancer.value;
   const why = `waiting for deployment ${deployments.join(', ')} of ${id} to end before ours is posted`;
   return stuck(now) ?? { state: 'installing', why, againAt: pace(seen.unsettledSince, seen.at) };
+}
+
+/**
+ * Our PUT restarts every load balancer, and each stays closed if HAProxy refuses one certificate of anybody's. Not unless
+ * they are seen to run with it; while the first variable is empty they don't, for then marathon-lb skips the others.
+ */
+function hazardous({ slots, seen }: Situation): Verdict | undefined {
+  const bad = slots.find(({ content }) => content.kind === 'unreadable');
+  if (bad === undefined || !seen.loadBalancer.ok) return undefined;
+  const { value } = seen.loadBalancer;
+  if (value.hasHealthChecks && isSettled(value) && slots[0]?.content.kind !== 'empty') return undefined;
+  return {
+    state: 'not-installable',
+    why: `${bad.name} holds something HAProxy may refuse, and a redeploy would then close every marathon-lb`,
+    cure: `repair or empty ${bad.name}`,
+    againAt: later(seen.at, MINUTE),
+  };
 }
 
 function refusedBefore({ seen }: Situation, bundle: CertificateBundle): Verdict | undefined {
@@ -156,8 +189,16 @@ export function prove(now: Situation): Verdict {
 function wireDueAt({ seen, bundle, names }: Situation): Date {
   const { wire } = seen;
   if (wire === undefined || wire.expected !== bundle?.fingerprint) return seen.at;
-  if (seen.loadBalancer.ok && wire.loadBalancerVersion !== seen.loadBalancer.value.version) return seen.at;
+  if (seen.loadBalancer.ok && isOtherThanAsked(seen.loadBalancer.value, wire)) return seen.at;
   const looked = new Set(wire.looks.map(({ domain }) => domain));
   if (wire.looks.length > 0 && !names.domains.every((name) => looked.has(name))) return seen.at;
   return wire.failingSince === undefined ? later(wire.at, WIRE_EVERY) : pace(wire.failingSince, wire.at);
+}
+
+/** Deployed anew, or a task that crashed has a successor, which nobody has asked yet. */
+function isOtherThanAsked({ version, tasks }: App, wire: WireSeen): boolean {
+  const asked = new Set(wire.looks.map(({ taskId }) => taskId));
+  return (
+    wire.loadBalancerVersion !== version || tasks.some(({ id, state }) => state === 'TASK_RUNNING' && !asked.has(id))
+  );
 }

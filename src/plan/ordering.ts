@@ -6,6 +6,7 @@
 import { retryAt } from '../certificates/ledger.ts';
 import { renewAt } from '../certificates/renewal.ts';
 import { specFor } from '../certificates/spec.ts';
+import type { OrderInFlight } from '../store.ts';
 import { routeFinding } from './sentences.ts';
 import type { Situation } from './situation.ts';
 import { later, list, MINUTE, pace, SECOND, sameNames, type Verdict } from './verdict.ts';
@@ -36,7 +37,8 @@ function isDue({ seen, bundle }: Situation): boolean {
   return bundle === undefined || renewAt(bundle) <= seen.at;
 }
 
-function issue({ seen, policy, names, bundle }: Situation): Verdict {
+function issue(now: Situation): Verdict {
+  const { seen, policy, names, bundle } = now;
   const why =
     bundle === undefined
       ? `nothing covers ${list(names.domains)}`
@@ -45,7 +47,7 @@ function issue({ seen, policy, names, bundle }: Situation): Verdict {
   return {
     state: 'ordering',
     why,
-    actions: [{ kind: 'issue', spec, resume: seen.stored.order }],
+    actions: [{ kind: 'issue', spec, resume: inFlight(now) }],
     againAt: later(seen.at, 30 * SECOND),
   };
 }
@@ -55,7 +57,7 @@ function mayNotOrder(now: Situation): Verdict | undefined {
     notWritable(now) ??
     backingOff(now) ??
     pausedByCrash(now) ??
-    (isInFlight(now) ? undefined : (noLoadBalancer(now) ?? noRoute(now)))
+    (inFlight(now) === undefined ? (noLoadBalancer(now) ?? noRoute(now)) : undefined)
   );
 }
 
@@ -86,17 +88,18 @@ function pausedByCrash({ seen }: Situation): Verdict | undefined {
 }
 
 /** An order of ours for these very names waits at the CA: they had a route when it was made. */
-function isInFlight({ seen, policy, names }: Situation): boolean {
+function inFlight({ seen, policy, names }: Situation): OrderInFlight | undefined {
   const { order } = seen.stored;
-  return order !== undefined && order.directory === policy.directoryUrl && sameNames(order.domains, names.domains);
+  const fits = order?.directory === policy.directoryUrl && sameNames(order.domains, names.domains);
+  return fits ? order : undefined;
 }
 
 function noLoadBalancer({ seen, policy }: Situation): Verdict | undefined {
   if (!seen.loadBalancer.ok) return undefined;
   const { id, deployments, tasks } = seen.loadBalancer.value;
-  const since = seen.unsettledSince;
+  const since = seen.unsettledSince ?? seen.at;
   // A redeploy would cut the CA's requests off; but one that is stuck must not hold up a renewal.
-  if (since !== undefined && deployments.length > 0 && seen.at < later(since, policy.deploymentTimeoutMs)) {
+  if (deployments.length > 0 && seen.at < later(since, policy.deploymentTimeoutMs)) {
     return {
       state: 'waiting-for-route',
       why: `${id} is being deployed (${deployments.join(', ')})`,

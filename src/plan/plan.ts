@@ -9,12 +9,12 @@ import type { OrderProgress } from '../acme/order.ts';
 import type { CertificateBundle } from '../certificates/bundle.ts';
 import { renewAt } from '../certificates/renewal.ts';
 import type { RefusedName } from '../certificates/spec.ts';
-import { install, prove, watch } from './installing.ts';
+import { install, nowhere, prove, watch } from './installing.ts';
 import type { Observation, Policy } from './observation.ts';
 import { order, orderRunning } from './ordering.ts';
 import { type Leader, type Situation, situation } from './situation.ts';
 import { slotNotes } from './slots.ts';
-import { type Action, HOUR, type Look, later, SECOND, type State, type Verdict } from './verdict.ts';
+import { type Action, earlier, HOUR, type Look, later, MINUTE, SECOND, type State, type Verdict } from './verdict.ts';
 
 export interface CertificateStatus {
   readonly state: State;
@@ -65,10 +65,23 @@ export function plan(seen: Observation, policy: Policy): Plan {
 
 /** Read from the top: the first rule that speaks wins. */
 function decide(now: Situation): Verdict {
+  return orderRunning(now) ?? blind(now) ?? following(now) ?? nowhere(now) ?? certify(now);
+}
+
+/** An order that may be made goes before an install, so that there is one redeploy and not two. */
+function certify(now: Situation): Verdict {
   const due = order(now);
-  // An order that has to wait must not hold up what is in hand already.
-  const dueNow = due?.actions !== undefined || due?.looks !== undefined ? due : undefined;
-  return orderRunning(now) ?? blind(now) ?? following(now) ?? dueNow ?? install(now) ?? due ?? watch(now) ?? prove(now);
+  if (due !== undefined && (now.bundle === undefined || due.actions !== undefined || due.looks !== undefined))
+    return due;
+  const inHand = install(now) ?? watch(now) ?? prove(now);
+  return due === undefined ? inHand : beside(due, inHand);
+}
+
+/** A renewal that has to wait does not hold up what is in hand already, and the operator hears of both. */
+function beside(due: Verdict, inHand: Verdict): Verdict {
+  const againAt = earlier(due.againAt, inHand.againAt);
+  if (inHand.state === 'live') return { ...due, againAt };
+  return { ...inHand, againAt, why: `${inHand.why}; besides, the renewal has to wait: ${due.why}` };
 }
 
 function blind({ seen, policy, names }: Situation): Verdict | undefined {
@@ -98,8 +111,10 @@ function following({ seen, policy, leader }: Situation): Verdict | undefined {
   return { state: 'following', why, againAt: later(seen.at, 30 * SECOND) };
 }
 
+/** Not while an order runs: what it brings is the newest, and must not be followed by an older one. */
 function adoption({ adoptable, seen }: Situation): readonly Action[] {
-  return adoptable !== undefined && seen.stored.writable ? [{ kind: 'adopt', bundle: adoptable }] : [];
+  const mayKeep = seen.stored.writable && seen.order === undefined;
+  return adoptable !== undefined && mayKeep ? [{ kind: 'adopt', bundle: adoptable }] : [];
 }
 
 function describe(now: Situation, { state, why, cure }: Verdict): CertificateStatus {
@@ -126,8 +141,10 @@ function notes({ names, slots, placement, seen }: Situation): readonly string[] 
   ];
 }
 
-function checkAgainAt({ seen, bundle }: Situation, { againAt }: Verdict): Date {
+function checkAgainAt({ seen, bundle, policy }: Situation, { againAt, actions }: Verdict): Date {
   const renewal = bundle && renewAt(bundle);
-  const times = [againAt, later(seen.at, AT_LEAST_EVERY), ...(renewal && renewal > seen.at ? [renewal] : [])];
-  return new Date(Math.min(...times.map((time) => time.getTime())));
+  // Paused, what would be done stays undone: no need to hurry back to it.
+  const next = policy.pause && actions !== undefined ? later(seen.at, 5 * MINUTE) : againAt;
+  const atLeast = later(seen.at, AT_LEAST_EVERY);
+  return earlier(next, renewal !== undefined && renewal > seen.at ? earlier(renewal, atLeast) : atLeast);
 }

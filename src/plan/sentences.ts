@@ -49,20 +49,25 @@ function cureFor(status: number, domain: string, { appId }: Policy): string {
 }
 
 /** What a load balancer serves for a name, when it is not what it should be. */
-export function servedFinding({ domain, endpoint, verdict }: ServedLook, expected: string): Finding {
-  const where = `marathon-lb at ${endpoint}`;
+export function servedFinding({ domain, endpoint, verdict, taskId }: ServedLook, expected: string): Finding {
+  const isPublic = taskId === undefined;
+  const where = isPublic ? endpoint : `marathon-lb at ${endpoint}`;
   switch (verdict.kind) {
     case 'served':
       return { why: `${where} serves our certificate for ${domain}` };
     case 'other':
       return {
         why: `${where} serves ${short(verdict.fingerprint)} (until ${verdict.notAfter.toISOString()}) for ${domain}; expected ${short(expected)}`,
-        cure: 'see whether another certificate variable or --ssl-certs of marathon-lb has the name first; restart that marathon-lb task if it still runs with an old environment',
+        cure: isPublic
+          ? 'see where that address leads: SERVED_CHECK must name one behind which only these marathon-lb tasks end TLS'
+          : 'see whether another certificate variable or --ssl-certs of marathon-lb has the name first; restart that marathon-lb task if it still runs with an old environment',
       };
     case 'unreachable':
       return {
         why: `${where} could not be asked for ${domain}: ${verdict.note}`,
-        cure: 'check that marathon-lb listens there and that this agent may connect to it; MARATHON_LB_HTTPS_PORT names its port',
+        cure: isPublic
+          ? 'check that this agent may connect to that address; SERVED_CHECK names it'
+          : 'check that marathon-lb listens there and that this agent may connect to it; MARATHON_LB_HTTPS_PORT names its port',
       };
   }
 }
@@ -86,9 +91,10 @@ export function stuckFinding(app: App, queue: Seen<readonly QueueItem[]> | undef
       ...crash(app),
     };
   }
-  if ((item.declined['InsufficientPorts'] ?? 0) > 0) {
+  const { InsufficientPorts: forPorts = 0 } = item.declined;
+  if (forPorts > 0) {
     return {
-      why: `${what}: no second agent has its ports free (${item.declined['InsufficientPorts']} offers declined for ports)`,
+      why: `${what}: no second agent has its ports free (${forPorts} offers declined for ports)`,
       cure: `set upgradeStrategy.minimumHealthCapacity of ${app.id} to 0, which costs a short gap, or add a public agent`,
     };
   }

@@ -7,6 +7,7 @@ import { isPublicCa, isStagingDirectory, isStagingIssuer } from '../certificates
 import type { CertificateBundle } from '../certificates/bundle.ts';
 import { type WantedNames, wantedNames } from '../certificates/spec.ts';
 import { leaderOf } from '../marathon/leader.ts';
+import type { StoredState } from '../store.ts';
 import type { Observation, Policy } from './observation.ts';
 import { type Placement, placeIn, readSlots, type Slot, type SlotContext } from './slots.ts';
 
@@ -58,10 +59,14 @@ function leaderIn(seen: Observation, { taskId }: Policy): Leader {
 
 function slotContext(seen: Observation, policy: Policy, domains: readonly string[]): SlotContext | undefined {
   if (!seen.loadBalancer.ok) return undefined;
-  const { bundle, previous, ledger } = seen.stored;
-  const ours = new Set([...ledger.installed, ...[bundle, previous].flatMap((known) => known?.fingerprint ?? [])]);
   const { certEnv, takeOver } = policy;
+  const ours = knownAsOurs(seen.stored);
   return { certEnv, env: seen.loadBalancer.value.env, domains, ours, takeOver, now: seen.at };
+}
+
+/** Fingerprints of all that the state folder remembers. */
+function knownAsOurs({ bundle, previous, ledger }: StoredState): ReadonlySet<string> {
+  return new Set([...ledger.installed, ...[bundle, previous].flatMap((known) => known?.fingerprint ?? [])]);
 }
 
 function held(seen: Observation, policy: Policy, domains: readonly string[], slots: readonly Slot[]) {
@@ -82,9 +87,14 @@ function storedHere({ stored }: Observation, { directoryUrl }: Policy): readonly
   return stored.bundle !== undefined && stored.bundleDirectory === directoryUrl ? [stored.bundle] : [];
 }
 
-/** What marathon-lb holds belongs to the configured directory, unless we know better. */
+/**
+ * What marathon-lb holds belongs to the configured directory, unless we know better; and one that we know and have
+ * replaced is not taken back, even if it would live longer.
+ */
 function mayAdopt(bundle: CertificateBundle, { stored }: Observation, { directoryUrl }: Policy): boolean {
-  if (stored.bundle?.fingerprint === bundle.fingerprint) return stored.bundleDirectory === directoryUrl;
+  const isOfDirectory = stored.bundleDirectory === directoryUrl;
+  if (stored.bundle?.fingerprint === bundle.fingerprint) return isOfDirectory;
+  if (isOfDirectory && knownAsOurs(stored).has(bundle.fingerprint)) return false;
   return isStagingDirectory(directoryUrl) || !isStagingIssuer(bundle.issuer);
 }
 

@@ -8,11 +8,11 @@ import { isStagingIssuer } from '../certificates/authority.ts';
 import { CertificateBundle } from '../certificates/bundle.ts';
 import type { EnvValue } from '../marathon/app.ts';
 
-/**
- * HAProxy takes 64 words on a `bind` line, which leaves room for 30 certificates: the first variable and 29
- * numbered ones. One more, and HAProxy does not start.
- */
-const NUMBERED_SLOTS = 29;
+/** HAProxy takes 64 words on a `bind` line, which leaves room for 30 certificates. One more, and it does not start. */
+const MOST_CERTIFICATES = 30;
+/** The first variable and 0 to 28 are ours to use; marathon-lb's start script reads up to 100. */
+const NUMBERED_SLOTS = MOST_CERTIFICATES - 1;
+const NUMBERED_READ = 101;
 
 export interface SlotContext {
   readonly certEnv: string;
@@ -35,29 +35,35 @@ export type SlotContent =
 export interface Slot {
   readonly name: string;
   readonly content: SlotContent;
-  /** Whether HAProxy would answer with this one, not ours, for at least one of our names. */
+  /** Our names that HAProxy would answer for with this one, if it stands before ours. */
   readonly shadows: readonly string[];
 }
 
 /** All slots in HAProxy's order: the first certificate that has the name is the one served. */
 export function readSlots(context: SlotContext): readonly Slot[] {
-  const names = [context.certEnv, ...Array.from({ length: NUMBERED_SLOTS }, (_, n) => `${context.certEnv}${n}`)];
-  return names.map((name) => {
+  return variables(context.certEnv, NUMBERED_SLOTS).map((name) => {
     const content = contentOf(context.env[name], context);
-    return { name, content, shadows: content.kind === 'foreign' ? covered(content.bundle, context.domains) : [] };
+    return { name, content, shadows: shadowed(content, context.domains) };
   });
 }
 
+function variables(certEnv: string, numbered: number): readonly string[] {
+  return [certEnv, ...Array.from({ length: numbered }, (_, n) => `${certEnv}${n}`)];
+}
+
 function contentOf(value: EnvValue | undefined, context: SlotContext): SlotContent {
-  if (value === undefined || value === '') return { kind: 'empty' };
+  if (value === undefined || isEmpty(value)) return { kind: 'empty' };
   if (typeof value !== 'string') return { kind: 'secret', reference: value.secret };
-  if (value.trim() === '') return { kind: 'empty' };
   const bundle = parsed(value);
   if (!(bundle instanceof CertificateBundle)) return { kind: 'unreadable', problem: bundle };
   if (isOurs(bundle, context)) return { kind: 'ours', bundle };
   if (bundle.selfSigned) return { kind: 'self-signed', bundle };
   if (bundle.notAfter <= context.now) return { kind: 'expired', bundle };
   return { kind: 'foreign', bundle };
+}
+
+function isEmpty(value: EnvValue | undefined): boolean {
+  return value === undefined || (typeof value === 'string' && value.trim() === '');
 }
 
 function parsed(pem: string): CertificateBundle | string {
@@ -74,10 +80,11 @@ function isOurs(bundle: CertificateBundle, { ours, domains }: SlotContext): bool
   return !bundle.selfSigned && bundle.domains.length > 0 && bundle.domains.every((name) => domains.includes(name));
 }
 
-/** Which of these names HAProxy would serve with this certificate: by the exact name, or a wildcard one label up. */
-function covered(bundle: CertificateBundle, domains: readonly string[]): readonly string[] {
-  const names = new Set(bundle.domains);
-  return domains.filter((name) => names.has(name) || names.has(`*${name.slice(name.indexOf('.'))}`));
+/** By the exact name only: HAProxy prefers it to a wildcard, whichever of the two certificates comes first. */
+function shadowed(content: SlotContent, domains: readonly string[]): readonly string[] {
+  return 'bundle' in content && content.kind !== 'ours'
+    ? domains.filter((name) => content.bundle.domains.includes(name))
+    : [];
 }
 
 /** Where a certificate of ours goes, or why it cannot go anywhere. */
@@ -85,29 +92,40 @@ export type Placement =
   | { readonly ok: true; readonly slot: Slot; readonly stale: readonly Slot[] }
   | { readonly ok: false; readonly why: string; readonly cure: string };
 
-/**
- * The slot for our certificate, and other slots that still hold an older one of ours. The first variable is
- * preferred: marathon-lb's start script ignores the numbered ones while it is empty.
- */
+/** The slot for our certificate, and other slots that still hold an older one of ours. */
 export function placeIn(slots: readonly Slot[], context: SlotContext): Placement {
-  const [first, ...numbered] = slots;
-  const takenOver = context.takeOver ? slots.find((slot) => slot.shadows.length > 0) : undefined;
-  const chosen =
-    takenOver ??
-    [first, numbered.find(holdsOurs), ...numbered].find((slot) => slot !== undefined && mayOverwrite(slot.content));
-  if (chosen === undefined) {
-    return {
-      ok: false,
-      why: `all ${slots.length} certificate variables of marathon-lb hold certificates of others`,
-      cure: `empty one of ${context.certEnv}, ${context.certEnv}0 … ${context.certEnv}${NUMBERED_SLOTS - 1}`,
-    };
-  }
+  const free = freePlace(slots);
+  const chosen = (context.takeOver ? shadowBefore(slots, free) : undefined) ?? free;
+  if (chosen === undefined) return full(`all ${slots.length} certificate variables of marathon-lb are in use`, context);
+  if (chosen.content.kind === 'empty' && certificatesIn(context) >= MOST_CERTIFICATES)
+    return full(`HAProxy takes no more than ${MOST_CERTIFICATES} certificates, and marathon-lb has as many`, context);
   const stale = slots.filter((slot) => slot !== chosen && isKnownOurs(slot, context.ours));
   return { ok: true, slot: chosen, stale };
 }
 
-function holdsOurs(slot: Slot): boolean {
-  return slot.content.kind === 'ours';
+/**
+ * Without touching anybody's: the first one that may be overwritten. Once ours is somewhere it stays, for a move is a
+ * redeploy, but for two reasons: marathon-lb ignores the numbered ones while the first is empty, and what stands before
+ * ours must not be served for our names.
+ */
+function freePlace(slots: readonly Slot[]): Slot | undefined {
+  const open = slots.filter(({ content }) => mayOverwrite(content));
+  const ours = open.find(({ content }) => content.kind === 'ours');
+  if (ours === undefined || slots[0]?.content.kind === 'empty') return open[0];
+  return open.find((slot) => slot === ours || slot.shadows.length > 0);
+}
+
+function shadowBefore(slots: readonly Slot[], own: Slot | undefined): Slot | undefined {
+  const before = own === undefined ? slots : slots.slice(0, slots.indexOf(own));
+  return before.find(({ shadows }) => shadows.length > 0);
+}
+
+function full(why: string, { certEnv }: SlotContext): Placement {
+  return { ok: false, why, cure: `empty one of ${certEnv}, ${certEnv}0 … ${certEnv}${NUMBERED_SLOTS - 1}` };
+}
+
+function certificatesIn({ certEnv, env }: SlotContext): number {
+  return variables(certEnv, NUMBERED_READ).filter((name) => !isEmpty(env[name])).length;
 }
 
 function mayOverwrite({ kind }: SlotContent): boolean {
@@ -131,13 +149,14 @@ export function slotObjection(slot: Slot, bundle: CertificateBundle, now: Date):
 
 /** What an operator should know of the slots that are not ours, each with the way out. */
 export function slotNotes(slots: readonly Slot[], chosen: Slot | undefined): readonly string[] {
-  const before = chosen === undefined ? slots : slots.slice(0, slots.indexOf(chosen));
-  return before.flatMap(({ name, content, shadows }) => {
+  const own = chosen === undefined ? slots.length : slots.indexOf(chosen);
+  return slots.flatMap(({ name, content, shadows }, index) => {
+    if (content.kind === 'unreadable') {
+      return `${name} holds something HAProxy may refuse (${content.problem}): then every marathon-lb that restarts with it stays closed; repair or empty it`;
+    }
+    if (index >= own) return [];
     if (content.kind === 'secret') {
       return `${name} is a secret reference (${content.reference}) and is never overwritten; to let us keep it, replace the reference by an empty string`;
-    }
-    if (content.kind === 'unreadable') {
-      return `${name} holds something HAProxy will refuse (${content.problem}): every marathon-lb that restarts with it stays closed; repair or empty it`;
     }
     if (shadows.length === 0) return [];
     return `${name} holds a certificate of somebody else (${facts(content)}) that HAProxy serves for ${shadows.join(', ')} before ours; set TAKE_OVER=true to replace it`;

@@ -74,6 +74,10 @@ export function later(time: Date, ms: number): Date {
   return new Date(time.getTime() + ms);
 }
 
+export function earlier(one: Date, other: Date): Date {
+  return one < other ? one : other;
+}
+
 /** When to look again at something awaited since then: often at first, once a minute in the end. */
 export function pace(since: Date | undefined, at: Date): Date {
   const waited = since === undefined ? 0 : at.getTime() - since.getTime();

@@ -1,0 +1,406 @@
+/** The planner's table, part two: when the CA is asked, and what comes first. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { App } from '../../src/marathon/app.ts';
+import type { Seen } from '../../src/plan/observation.ts';
+import { plan } from '../../src/plan/plan.ts';
+import type { RouteVerdict } from '../../src/route.ts';
+import type { OrderInFlight } from '../../src/store.ts';
+import {
+  ago,
+  ahead,
+  DAY,
+  DUE,
+  deploying,
+  EXPIRED,
+  empty,
+  FOREIGN,
+  failure,
+  HOUR,
+  holding,
+  inFlight,
+  ledger,
+  loadBalancer,
+  MINUTE,
+  NAMES,
+  NOW,
+  observation,
+  ourApp,
+  policy,
+  remembering,
+  routes,
+  SECOND,
+  STAGING,
+  stored,
+  task,
+  vhost,
+  wire,
+} from '../support/observation.ts';
+import { type Row, runRows } from '../support/plan-table.ts';
+
+/** Nothing held anywhere: the first order of a life. */
+const bare = loadBalancer({ env: holding() });
+const first = { loadBalancer: bare, stored: empty(), wire: undefined };
+/** Held, served, and past two thirds of its life. */
+const due = {
+  loadBalancer: loadBalancer({ env: holding(DUE) }),
+  stored: stored({ bundle: DUE, ledger: remembering(DUE) }),
+  wire: wire({}, { expected: DUE.fingerprint }),
+};
+const dueAfter = (...failures: ReturnType<typeof failure>[]) =>
+  stored({ bundle: DUE, ledger: { ...remembering(DUE), failures } });
+const crashed = (msAgo: number): Seen<App> =>
+  ourApp({
+    lastTaskFailure: { state: 'TASK_FAILED', message: 'OOM', at: ago(msAgo), taskId: 'us.0', host: '10.0.0.9' },
+  });
+const allNames = (verdict: RouteVerdict) => ({ 'a.net': verdict, 'b.net': verdict });
+
+runRows([
+  {
+    name: 'the first time: the routes are looked at before the CA is asked',
+    seen: first,
+    state: 'waiting-for-route',
+    looks: ['routes'],
+  },
+  {
+    name: 'every name leads to us: order',
+    seen: { ...first, routes: routes() },
+    state: 'ordering',
+    actions: ['issue'],
+    why: /nothing covers a\.net, b\.net/,
+  },
+  {
+    name: 'every name led to us, but that was a while ago: looked at again',
+    seen: { ...first, routes: routes({}, { at: ago(MINUTE) }) },
+    state: 'waiting-for-route',
+    looks: ['routes'],
+  },
+  {
+    name: 'a label gained a name: order anew, for all of them',
+    seen: { self: ourApp({ labels: vhost(...NAMES, 'c.net') }), routes: routes() },
+    state: 'waiting-for-route',
+    looks: ['routes'],
+  },
+  { name: 'a label lost a name: what there is covers the rest', policy: { domains: 'b.net' }, state: 'live' },
+  {
+    name: 'the names stand in another order: nothing changed',
+    seen: { self: ourApp({ labels: vhost('b.net', 'a.net') }) },
+    state: 'live',
+  },
+  {
+    name: 'the certificate has expired: order',
+    seen: {
+      loadBalancer: loadBalancer({ env: holding(EXPIRED) }),
+      stored: stored({ bundle: EXPIRED, ledger: remembering(EXPIRED) }),
+      routes: routes(),
+    },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'renewal is due: order, while the old one serves',
+    seen: { ...due, routes: routes() },
+    state: 'ordering',
+    actions: ['issue'],
+    why: /the certificate ends/,
+  },
+  {
+    name: 'another directory is set: what the old one issued is replaced',
+    seen: { stored: stored({ bundleDirectory: STAGING }), routes: routes() },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'the state folder has only a certificate for other names: order',
+    seen: { ...first, stored: stored({ bundle: FOREIGN }), routes: routes() },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+
+  {
+    name: 'the state folder cannot be written: no order, and why',
+    seen: { ...first, routes: routes(), stored: empty({ writable: false, problems: ['/etc/letsencrypt: EROFS'] }) },
+    state: 'not-writable',
+    why: /EROFS/,
+  },
+  {
+    name: 'the state folder cannot be written, but nothing is to be ordered: all is well',
+    seen: { stored: stored({ writable: false }) },
+    state: 'live',
+  },
+
+  {
+    name: 'the last order failed a moment ago: its time comes',
+    seen: {
+      ...first,
+      routes: routes(),
+      stored: empty({ ledger: ledger({ failures: [failure({ at: ago(10 * SECOND) })] }) }),
+    },
+    state: 'backing-off',
+    why: /unauthorized: 404; failed once, next try 2026-11-22T12:00:50/,
+    againIn: 50 * SECOND,
+  },
+  {
+    name: 'three orders failed: the next one is 100 minutes after the last',
+    seen: { ...first, stored: empty({ ledger: ledger({ failures: [failure(), failure(), failure()] }) }) },
+    state: 'backing-off',
+    why: /failed 3 times/,
+    againIn: 100 * MINUTE - SECOND,
+  },
+  {
+    name: 'the time has come: tried again',
+    seen: {
+      ...first,
+      routes: routes(),
+      stored: empty({ ledger: ledger({ failures: [failure({ at: ago(MINUTE) })] }) }),
+    },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'the CA asked for an hour: it gets it',
+    seen: { ...first, stored: empty({ ledger: ledger({ failures: [failure({ retryAfter: ahead(HOUR) })] }) }) },
+    state: 'backing-off',
+    againIn: HOUR,
+  },
+  {
+    name: 'the CA asked for a day: looked at in between all the same',
+    seen: { ...first, stored: empty({ ledger: ledger({ failures: [failure({ retryAfter: ahead(DAY) })] }) }) },
+    state: 'backing-off',
+    againIn: 6 * HOUR,
+  },
+  {
+    name: 'the label was edited after a failure: tried at once',
+    seen: {
+      ...first,
+      routes: routes(),
+      stored: empty({ ledger: ledger({ failures: [failure({ names: ['a.net'] })] }) }),
+    },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'the same names in another order are the same names: still backing off',
+    seen: { ...first, stored: empty({ ledger: ledger({ failures: [failure({ names: ['b.net', 'a.net'] })] }) }) },
+    state: 'backing-off',
+  },
+  {
+    name: 'renewal is due and backing off, the old one serves: told with what failed',
+    seen: { ...due, stored: dueAfter(failure({ at: NOW })) },
+    state: 'backing-off',
+    why: /unauthorized/,
+    againIn: MINUTE,
+  },
+  {
+    name: 'renewal is backing off, and what is held is not even installed: install it',
+    seen: { ...due, stored: dueAfter(failure({ at: NOW })), loadBalancer: bare },
+    state: 'installing',
+    actions: ['install'],
+  },
+  {
+    name: 'renewal is backing off for hours while marathon-lb deploys: the deployment is watched all the same',
+    seen: {
+      ...due,
+      stored: dueAfter(failure(), failure(), failure()),
+      loadBalancer: deploying({ env: holding(DUE) }),
+      unsettledSince: NOW,
+    },
+    state: 'deploying',
+    why: /d-17 .* is running; besides, the renewal has to wait: .*unauthorized/,
+    againIn: SECOND / 2,
+  },
+  {
+    name: 'renewal is backing off and another certificate is served: both are told',
+    seen: {
+      ...due,
+      stored: dueAfter(failure(), failure(), failure()),
+      wire: wire(
+        { 'lb.2': { kind: 'other', fingerprint: 'AA:BB:CC:DD', domains: [], notAfter: ahead(DAY) } },
+        { expected: DUE.fingerprint, at: NOW },
+      ),
+    },
+    state: 'not-served',
+    why: /serves AA:BB:CC:DD.*besides, the renewal has to wait: .*unauthorized/,
+    againIn: MINUTE,
+  },
+  {
+    name: 'renewal waits for a route and nobody has asked the wire: asked',
+    seen: { ...due, wire: undefined, routes: routes(allNames({ kind: 'answered', status: 503, note: 'none' })) },
+    state: 'unproven',
+    looks: ['wire'],
+  },
+
+  {
+    name: 'crashed five minutes ago and the folder came up empty: no order yet, for a crash loop would spend the limits',
+    seen: { ...first, self: crashed(5 * MINUTE), routes: routes() },
+    state: 'backing-off',
+    why: /us\.0 failed at .* the state folder came up empty/,
+    cure: /volume/,
+    againIn: 10 * MINUTE,
+  },
+  {
+    name: 'crashed a quarter of an hour ago: order',
+    seen: { ...first, self: crashed(15 * MINUTE), routes: routes() },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'crashed, but the folder kept its memory: order',
+    seen: { ...first, stored: empty({ wasEmpty: false }), self: crashed(MINUTE), routes: routes() },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'crashed, and marathon-lb has the certificate: nothing to order, so nothing to wait for',
+    seen: { stored: empty(), self: crashed(MINUTE) },
+    state: 'live',
+    actions: ['adopt'],
+  },
+
+  {
+    name: 'an order of ours waits at the CA: gone on with, without asking for the route again',
+    seen: { ...first, stored: empty({ order: inFlight(), wasEmpty: false }) },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'an order of ours waits at the CA, but marathon-lb is being deployed: gone on with',
+    seen: { ...first, loadBalancer: deploying({ env: {} }), stored: empty({ order: inFlight() }), unsettledSince: NOW },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'the order at the CA is for other names: route first, as with any order',
+    seen: { ...first, stored: empty({ order: inFlight({ domains: ['c.net'] }) }) },
+    state: 'waiting-for-route',
+    looks: ['routes'],
+  },
+  {
+    name: 'the order is at another CA: route first',
+    seen: { ...first, stored: empty({ order: inFlight({ directory: STAGING }) }) },
+    state: 'waiting-for-route',
+    looks: ['routes'],
+  },
+
+  {
+    name: 'marathon-lb is being deployed: the CA would meet closed ports, so no order',
+    seen: { ...first, loadBalancer: deploying({ env: {} }), unsettledSince: ago(8 * SECOND), routes: routes() },
+    state: 'waiting-for-route',
+    why: /marathon-lb is being deployed \(d-17\)/,
+    againIn: 2 * SECOND,
+  },
+  {
+    name: 'marathon-lb is being deployed, and nobody knows since when: no order either',
+    seen: { ...first, loadBalancer: deploying({ env: {} }), routes: routes() },
+    state: 'waiting-for-route',
+    why: /being deployed/,
+  },
+  {
+    name: 'the deployment of marathon-lb is stuck: the renewal goes on through what runs',
+    seen: { ...due, loadBalancer: deploying({ env: holding(DUE) }), unsettledSince: ago(HOUR), routes: routes() },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'marathon-lb is scaled to 0: nothing could answer the CA',
+    seen: { ...first, loadBalancer: loadBalancer({ instances: 0, tasks: [], env: {} }) },
+    state: 'waiting-for-route',
+    why: /no running task/,
+    cure: /start \/marathon-lb/,
+  },
+  {
+    name: 'no task of marathon-lb runs yet',
+    seen: { ...first, loadBalancer: loadBalancer({ env: {}, tasks: [task('lb.1', { state: 'TASK_STAGING' })] }) },
+    state: 'waiting-for-route',
+    why: /no running task/,
+  },
+  {
+    name: 'all 30 variables belong to others: a certificate that could go nowhere is not ordered',
+    seen: { ...first, loadBalancer: loadBalancer({ env: holding(...Array(30).fill(FOREIGN)) }), routes: routes() },
+    state: 'not-installable',
+    why: /all 30/,
+  },
+
+  {
+    name: 'redirected: to where, and which labels cure it',
+    seen: { ...first, routes: routes({ 'a.net': { kind: 'redirected', to: 'https://a.net/x' } }) },
+    state: 'waiting-for-route',
+    why: /^a\.net through marathon-lb at 10\.0\.0\.1:80: .*redirected to https:\/\/a\.net\/x \(and 1 more/,
+    cure: /letsencrypt-dcos-catch-all\.json/,
+    againIn: SECOND / 2,
+  },
+  {
+    name: '401: another app asks for a password first',
+    seen: { ...first, routes: routes({ 'b.net': { kind: 'answered', status: 401, note: 'Unauthorized' } }) },
+    state: 'waiting-for-route',
+    why: /HTTP 401/,
+    cure: /HAPROXY_n_AUTH.*catch-all/,
+  },
+  {
+    name: '503: no rule of marathon-lb leads to us yet',
+    seen: { ...first, routes: routes({ 'a.net': { kind: 'answered', status: 503, note: 'no server' } }) },
+    state: 'waiting-for-route',
+    cure: /HAPROXY_GROUP, and have a\.net in HAPROXY_0_VHOST/,
+  },
+  {
+    name: '404: another app answers',
+    seen: { ...first, routes: routes({ 'a.net': { kind: 'answered', status: 404, note: 'nginx' } }) },
+    state: 'waiting-for-route',
+    cure: /HAPROXY_0_BACKEND_WEIGHT=1000/,
+  },
+  {
+    name: 'a load balancer cannot be reached: the port that names it',
+    seen: { ...first, routes: routes({ 'a.net': { kind: 'unreachable', note: 'connection refused' } }) },
+    state: 'waiting-for-route',
+    why: /connection refused/,
+    cure: /MARATHON_LB_HTTP_PORT/,
+  },
+  {
+    name: 'no route for an hour: looked at once a minute',
+    seen: {
+      ...first,
+      routes: routes(allNames({ kind: 'unreachable', note: 'timed out' }), { waitingSince: ago(HOUR) }),
+    },
+    state: 'waiting-for-route',
+    why: /and 3 more/,
+    againIn: MINUTE,
+  },
+  {
+    name: 'no route, and it is time to look again',
+    seen: {
+      ...first,
+      routes: routes(allNames({ kind: 'unreachable', note: '' }), { at: ago(MINUTE), waitingSince: ago(HOUR) }),
+    },
+    state: 'waiting-for-route',
+    looks: ['routes'],
+  },
+  {
+    name: 'a third name has no route and the certificate for two is not installed: install the two? no, it covers not all',
+    seen: {
+      self: ourApp({ labels: vhost(...NAMES, 'c.net') }),
+      loadBalancer: bare,
+      routes: routes({ 'a.net': { kind: 'answered', status: 503, note: '' } }),
+    },
+    state: 'waiting-for-route',
+    looks: ['routes'],
+  },
+] satisfies Row[]);
+
+const resumed = (order: OrderInFlight) => {
+  const planned = plan(observation({ ...first, stored: empty({ order }), routes: routes() }), policy());
+  const [action] = planned.actions;
+  return action?.kind === 'issue' && action.resume !== undefined;
+};
+
+test('an order is only gone on with for the very names, at the very CA', () => {
+  assert.equal(resumed(inFlight()), true);
+  assert.equal(resumed(inFlight({ domains: ['b.net', 'a.net'] })), true);
+  assert.equal(resumed(inFlight({ domains: ['a.net'] })), false);
+  assert.equal(resumed(inFlight({ directory: STAGING })), false);
+});
+
+test('what is ordered is all the names, with the key that is set', () => {
+  const [action] = plan(observation({ ...first, routes: routes() }), policy({ keyType: 'ec256' })).actions;
+  assert.ok(action?.kind === 'issue');
+  assert.deepEqual(action.spec, { domains: NAMES, commonName: 'a.net', keyType: 'ec256' });
+});
