@@ -45,6 +45,8 @@ const MIB = 1024 * 1024;
 const APP_MAX = 16 * MIB;
 const LIST_MAX = 64 * MIB; // every item carries an app, and each app its whole env
 
+const PAST_VERSIONS = 10;
+
 const JSON_HEADERS = { Accept: 'application/json' };
 
 export class MarathonClient {
@@ -94,6 +96,18 @@ export class MarathonClient {
       });
     }
     return { deploymentId, version: text(reply?.version) };
+  }
+
+  /**
+   * The labels of the app's latest versions, the current one included. Marathon keeps the last 50 (25 up to 1.3);
+   * the latest ten are enough to know what an edit has just taken away.
+   */
+  async pastLabels(id: string, signal: AbortSignal): Promise<readonly App['labels'][]> {
+    const path = `${appPath(id)}/versions`;
+    const versions = list(record(await this.#get(path, APP_MAX, signal))?.versions).flatMap((it) => text(it) ?? []);
+    const latest = versions.sort().slice(-PAST_VERSIONS);
+    const apps = latest.map((version) => this.#get(`${path}/${encodeURIComponent(version)}`, APP_MAX, signal));
+    return (await Promise.all(apps)).map((app) => readApp(app).labels);
   }
 
   /** One connection: ends when Marathon closes it or the signal aborts, throws MarathonError when it breaks. */

@@ -84,6 +84,18 @@ test('the queue says who waits for what', async (t) => {
   assert.deepEqual(await asking.queue(never), []);
 });
 
+test('what our labels were in the latest ten versions is told', async (t) => {
+  const versions = Array.from({ length: 12 }, (_, minute) => `2021-05-02T11:${10 + minute}:00.000Z`);
+  const old = { ...LB.app, labels: { HAPROXY_0_VHOST: 'a.example,b.example' } };
+  const marathon = await startCannedMarathon(t, [{ body: { versions } }, ...versions.map(() => ({ body: old }))]);
+  const labels = await client(marathon.url).pastLabels('/letsencrypt-dcos', never);
+  assert.equal(labels.length, 10);
+  assert.deepEqual(labels[0], old.labels);
+  const [list, ...each] = marathon.asked.map(({ path }) => path);
+  assert.equal(list, '/v2/apps/letsencrypt-dcos/versions');
+  assert.ok(each.includes('/v2/apps/letsencrypt-dcos/versions/2021-05-02T11%3A21%3A00.000Z'), each.join(' '));
+});
+
 // Changing
 
 test('a change sends the whole env with its references, the secrets and its length; never id or version', async (t) => {
