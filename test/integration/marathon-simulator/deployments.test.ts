@@ -1,6 +1,7 @@
 /** Deployments move by what tasks do, on ports that are really taken: the simulator's promise, story by story. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Simulator } from '../../marathon-simulator/simulator.ts';
 import { member, START_FIRST, simulated, webApp } from '../../support/simulated.ts';
 
 const NET = 1;
