@@ -22,7 +22,7 @@ const env = { ...inherited, PATH: path };
 
 /** command → Debian package; only what the task needs is asked for. */
 const SERVERS = { pebble: 'pebble', 'pebble-challtestsrv': 'pebble', haproxy: 'haproxy' };
-const NAMESPACES = { ip: 'iproute2', unshare: 'util-linux' };
+const NAMESPACES = { ip: 'iproute2', unshare: 'util-linux', ...(isRoot ? {} : { newuidmap: 'uidmap' }) };
 
 const BUNDLE = [
   'src/main.ts',
