@@ -1,0 +1,40 @@
+/** From a label to a certificate that visitors see: the main job, with few names, with many, and before their apps. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SIDECAR } from '../support/cluster.ts';
+import { countFrom, ONE_OF_EACH, proof, quickCluster, sidecarFor, statusOf, untilServed } from '../support/episode.ts';
+
+test('an operator posts the app with two names that have no backend yet (503): both are served everywhere after one order and one deployment', async (t) => {
+  const names = ['www.example.com', 'example.com'];
+  const cluster = await quickCluster(t);
+  const since = countFrom(cluster);
+  const [host] = cluster.publicHosts;
+  const before = await fetch(`http://${host}/`, { headers: { host: 'www.example.com' } });
+  assert.equal(before.status, 503, 'nobody is behind the name');
+
+  await cluster.addSidecar(await sidecarFor(names));
+  const fingerprint = await untilServed(cluster, names);
+
+  assert.deepEqual(since(), ONE_OF_EACH);
+  assert.equal(cluster.pebble.counts().newAccount, 1);
+  const [task] = cluster.tasks(SIDECAR);
+  const held = task && (await statusOf(task)).plan?.certificate.held;
+  assert.deepEqual([held?.fingerprint, held?.domains], [fingerprint, names], 'and it says so');
+  assert.deepEqual(cluster.marathon.violations, []);
+});
+
+test('a hundred names: one order, one deployment, a hundred names proven on each of two instances', async (t) => {
+  const names = Array.from({ length: 100 }, (_, n) => `shop-${n + 1}.example.com`);
+  const cluster = await quickCluster(t);
+  const since = countFrom(cluster);
+
+  await cluster.addSidecar(await sidecarFor(names));
+  await untilServed(cluster, names);
+
+  const seen = await cluster.look(names);
+  assert.equal(seen.length, 200);
+  assert.notEqual(proof(seen, 200), undefined);
+  assert.deepEqual(since(), ONE_OF_EACH);
+  assert.deepEqual(cluster.marathon.violations, []);
+});
