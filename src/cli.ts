@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { ConfigError, type Environment, effectiveSettings, parseConfig, SETTINGS } from './config.ts';
 import { createLog, describeError } from './log.ts';
 import type { Plan } from './plan/plan.ts';
+import { become } from './privileges.ts';
 import { planAsJson, planAsText } from './status.ts';
 import { VERSION } from './version.ts';
 
@@ -168,8 +169,9 @@ async function showConfig({ env, out }: Context, json: boolean): Promise<number>
 
 async function testApp({ env, signal }: Context): Promise<number> {
   const { listenTestApp } = await import('./web/test-app.ts');
-  const { listenAddress: host, httpPort: port } = parseConfig(env);
+  const { listenAddress: host, httpPort: port, runAs } = parseConfig(env);
   const listener = await listenTestApp({ host, port, env });
+  become(runAs);
   await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   await listener.close();
   return 0;

@@ -12,21 +12,26 @@ export interface Identity {
   readonly gid: number;
 }
 
-/** Does nothing when not root. A folder that cannot be taken over is told by the store, when it tries to write. */
-export async function dropPrivileges(runAs: Identity | undefined, stateDir: string): Promise<void> {
+/** Makes the folder theirs. Does nothing when not root; what cannot be taken over is told by the store, when it writes. */
+export async function takeOver(folder: string, runAs: Identity | undefined): Promise<void> {
   if (runAs === undefined || process.getuid?.() !== 0) return;
-  await takeOver(stateDir, runAs).catch(() => undefined);
+  await giveAway(folder, runAs).catch(() => undefined);
+}
+
+/** From here on with their rights and no others. Does nothing when not root. */
+export function become(runAs: Identity | undefined): void {
+  if (runAs === undefined || process.getuid?.() !== 0) return;
   process.setgroups?.([]);
   process.setgid?.(runAs.gid);
   process.setuid?.(runAs.uid);
 }
 
 /** Links themselves, never what they point to: certbot's `live` is links, and one may lead anywhere. */
-async function takeOver(folder: string, { uid, gid }: Identity): Promise<void> {
+async function giveAway(folder: string, { uid, gid }: Identity): Promise<void> {
   await lchown(folder, uid, gid);
   for await (const entry of await opendir(folder)) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) await takeOver(path, { uid, gid });
+    if (entry.isDirectory()) await giveAway(path, { uid, gid });
     else await lchown(path, uid, gid);
   }
 }

@@ -18,7 +18,7 @@ import { MarathonClient } from './marathon/client.ts';
 import { Observer } from './observe.ts';
 import type { Policy } from './plan/observation.ts';
 import { type Plan, plan } from './plan/plan.ts';
-import { dropPrivileges } from './privileges.ts';
+import { become, takeOver } from './privileges.ts';
 import { Reconciler } from './reconciler.ts';
 import { statusOf } from './status.ts';
 import { Store } from './store.ts';
@@ -88,7 +88,8 @@ export class Service {
     try {
       // Before the first order: the CA comes back on this port. After the last one, for the same reason.
       stops.push(closing(await this.#listenPublic()), closing(await this.#listenAdmin()));
-      await dropPrivileges(this.#config.runAs, this.#config.stateDir);
+      await takeOver(this.#config.stateDir, this.#config.runAs);
+      become(this.#config.runAs);
       await this.#store.open();
       stops.push(() => this.#actions.idle(), this.#wakeDaily(), this.#wakeOnHangup());
       void this.#wakeOnEvents(signal);

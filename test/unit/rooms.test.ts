@@ -20,7 +20,7 @@ interface Room {
 
 const ROOMS: Readonly<Record<string, Room>> = {
   main: { code: ['cli'] },
-  cli: { code: ['service', 'status', 'web', 'config', 'log', 'version'], types: ['plan'] },
+  cli: { code: ['service', 'status', 'web', 'config', 'log', 'version', 'privileges'], types: ['plan'] },
   service: {
     code: [
       'reconciler',
