@@ -57,7 +57,13 @@ export class Cluster implements ClusterView {
 
   wake(): void {
     this.#again = true;
-    if (!this.closed) this.#passing ??= this.#loop().finally(() => (this.#passing = undefined));
+    if (!this.closed) this.#passing ??= this.#loop().finally(() => this.#rest());
+  }
+
+  /** Somebody may have called between the last pass and now. */
+  #rest(): void {
+    this.#passing = undefined;
+    if (this.#again) this.wake();
   }
 
   async #loop(): Promise<void> {

@@ -85,8 +85,7 @@ let watching = false;
 
 /** Makes a RunningTask of a child, and makes sure that it dies with this process. */
 export function track(child: ChildProcess): RunningTask {
-  if (!watching) process.on('exit', killAll);
-  watching = true;
+  watchOurEnd();
   children.add(child);
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => {
@@ -95,6 +94,21 @@ export function track(child: ChildProcess): RunningTask {
     });
   });
   return { pid: child.pid, exited, kill: (signal) => void child.kill(signal) };
+}
+
+function watchOurEnd(): void {
+  if (watching) return;
+  watching = true;
+  process.on('exit', killAll);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, dieWithoutOrphans);
+}
+
+/** A signal that nobody else handles ends this process without an 'exit' event. */
+function dieWithoutOrphans(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) > 1) return;
+  killAll();
+  process.removeListener(signal, dieWithoutOrphans);
+  process.kill(process.pid, signal);
 }
 
 function killAll(): void {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What the launcher asks. */
 export interface LaunchFaults {
-  beforeStart(appId: string): Promise<void>;
+  beforeStart(appId: string, signal: AbortSignal): Promise<void>;
   crashes(appId: string): boolean;
 }
 
@@ -138,9 +138,9 @@ export class Faults implements LaunchFaults {
     this.#startDelays.set(appId, delayMs);
   }
 
-  async beforeStart(appId: string): Promise<void> {
+  async beforeStart(appId: string, signal: AbortSignal): Promise<void> {
     const delayMs = this.#startDelays.get(appId);
-    if (delayMs) await sleep(delayMs);
+    if (delayMs) await sleep(delayMs, undefined, { signal });
   }
 
   /** Every token given out so far is refused from now on. */

@@ -32,6 +32,8 @@ export class Launcher {
   readonly #options: LauncherOptions;
   readonly #health: HealthChecker;
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #starting = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
 
   constructor(cluster: Cluster, health: HealthChecker, options: LauncherOptions) {
     this.#cluster = cluster;
@@ -72,9 +74,14 @@ export class Launcher {
     });
     this.#cluster.allTasks.push(task);
     this.#moved(task);
-    if (place.agent) void this.#start(task, state, place.agent);
+    if (place.agent) this.#begin(task, state, place.agent);
     else this.#runs(task);
     return task;
+  }
+
+  #begin(task: Task, state: AppState, agent: Agent): void {
+    const started = this.#start(task, state, agent).finally(() => this.#starting.delete(started));
+    this.#starting.add(started);
   }
 
   async #start(task: Task, state: AppState, agent: Agent): Promise<void> {
@@ -97,7 +104,7 @@ export class Launcher {
     const { traits } = this.#cluster;
     const facts = { ...task.origin, taskId: task.id, role: agent.role };
     task.env = taskEnv(task.origin.definition, facts, traits, (source) => this.#options.secrets[source]);
-    await this.#options.faults.beforeStart(task.appId);
+    await this.#options.faults.beforeStart(task.appId, this.#closing.signal);
     this.#enter(task, 'TASK_STARTING');
     const { host, ports, sandbox } = task;
     const launch = { taskId: task.id, app: task.origin.definition, host, ports, env: task.env, sandbox, volumes };
@@ -251,6 +258,8 @@ export class Launcher {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#starting);
     const running = this.#cluster.allTasks.filter((task) => !task.ended && task.running);
     for (const task of running) task.running?.kill('SIGTERM');
     const force = setTimeout(() => {

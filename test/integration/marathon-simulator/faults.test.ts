@@ -233,6 +233,13 @@ test('each rule for clients has a sentence', async (t) => {
       'env turns the secret reference S into text',
     ],
   );
+  await fetch(`${marathon.url}/v2/apps/web`, {
+    method: 'PUT',
+    headers: JSON_TYPE,
+    body: new Blob(['not JSON']).stream(),
+    duplex: 'half',
+  });
+  assert.equal(marathon.violations.at(-1), 'PUT /v2/apps/web: no Content-Length');
   assert.equal((await marathon.api('PUT', '/v2/apps/web?force=true', { env: {} })).status, 200);
-  assert.equal(marathon.violations.length, 6, 'an operator may do what he likes');
+  assert.equal(marathon.violations.length, 7, 'an operator may do what he likes');
 });

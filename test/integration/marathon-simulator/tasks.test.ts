@@ -1,8 +1,12 @@
 /** Tasks: environment, death, back-off, kill grace, health checks and volumes. */
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Launch } from '../../marathon-simulator/executor.ts';
 import type { AppDefinition } from '../../marathon-simulator/model.ts';
 import { traitsOf } from '../../marathon-simulator/profiles.ts';
@@ -211,3 +215,25 @@ test('closing the simulator leaves no process behind', async (t) => {
   await marathon.close();
   assert.throws(() => process.kill(pid, 0), /ESRCH/);
 });
+
+test('a simulator that is ended by a signal takes its tasks with it', async (t) => {
+  const workDir = await mkdtemp(join(tmpdir(), 'orphans-'));
+  t.after(() => rm(workDir, { recursive: true, force: true }));
+  const cli = fileURLToPath(new URL('orphans-story.ts', import.meta.url));
+  const child = spawn(process.execPath, [cli, workDir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const pid = Number(line.toString());
+  process.kill(pid, 0);
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+  await until(() => hasEnded(pid), 'the task to be gone');
+});
+
+function hasEnded(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
