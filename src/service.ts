@@ -102,6 +102,7 @@ export class Service {
   /** One look and what would follow from it; nothing is changed, and nobody listens for challenges. */
   async preview(signal: AbortSignal): Promise<Plan> {
     const policy = policyOf(this.#config);
+    await this.#store.openToLook();
     const seen = await this.#observer.look(signal);
     const planned = plan(seen, policy);
     // Whether names route to us can only be seen by the process that answers challenges.

@@ -7,7 +7,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { access, chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CertificateBundle } from './certificates/bundle.ts';
 import { EMPTY_LEDGER, type Ledger } from './certificates/ledger.ts';
@@ -59,6 +59,8 @@ export class Store {
   readonly #unreadable = new Set<string>();
   #writable = false;
   #wasEmpty = true;
+  /** Nothing is written, moved or mended. */
+  #onlyLooks = false;
   /** Writes happen one after the other, in the order asked for. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -69,11 +71,24 @@ export class Store {
   /** Makes the folder, its modes and its leftovers right as far as it can. Never throws. */
   async open(): Promise<void> {
     await this.#testWriting();
-    const names = await readdir(this.#dir).catch(() => []);
-    this.#wasEmpty = !names.some((name) => OURS.test(name));
+    const names = await this.#names();
     for (const name of names.filter((one) => TEMPORARY.test(one))) await rm(this.#path(name)).catch(() => undefined);
     await this.#closeToOthers(names);
     await this.#noteEphemeral();
+  }
+
+  /** Instead of `open`, beside the process that keeps the folder: finds what that one would, and leaves no trace. */
+  async openToLook(): Promise<void> {
+    this.#onlyLooks = true;
+    await this.#testWriting();
+    await this.#names();
+    await this.#noteEphemeral();
+  }
+
+  async #names(): Promise<readonly string[]> {
+    const names = await readdir(this.#dir).catch(() => []);
+    this.#wasEmpty = !names.some((name) => OURS.test(name));
+    return names;
   }
 
   read(): Promise<StoredState> {
@@ -184,6 +199,7 @@ export class Store {
   async #setAside(name: string, found: string): Promise<void> {
     const aside = `${name}.damaged-${stamp()}`;
     const damaged = `${this.#path(name)} is damaged: ${found}.`;
+    if (this.#onlyLooks) return void this.#problems.set(name, `${damaged} The program will set it aside`);
     try {
       await rename(this.#path(name), this.#path(aside));
       // By its new name: the file itself is well again, but this should be read until the next start.
@@ -263,13 +279,24 @@ export class Store {
 
   async #testWriting(): Promise<void> {
     try {
-      await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-      const probe = await this.#writeTemporary(LEDGER, PROBE);
-      await rm(probe, { force: true });
+      await (this.#onlyLooks ? this.#askForWriting() : this.#tryWriting());
       this.#nowWritable();
     } catch (error) {
       this.#notWritable(undefined, error);
     }
+  }
+
+  async #tryWriting(): Promise<void> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    const probe = await this.#writeTemporary(LEDGER, PROBE);
+    await rm(probe, { force: true });
+  }
+
+  /** As good an answer as there is without writing: a folder that is not there yet can still be made. */
+  async #askForWriting(): Promise<void> {
+    await access(this.#dir, constants.W_OK | constants.X_OK).catch((error) => {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    });
   }
 
   #nowWritable(): void {

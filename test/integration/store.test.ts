@@ -454,3 +454,27 @@ function asNobody(): () => void {
   process.seteuid?.(65534);
   return () => process.seteuid?.(0);
 }
+
+test('who only looks finds what is there and leaves no trace, not even of a damaged file', async (t) => {
+  const dir = await folder(t);
+  const looker = new Store(dir);
+  await looker.openToLook();
+  assert.deepEqual([(await looker.read()).wasEmpty, (await looker.read()).writable], [true, true]);
+  await assert.rejects(stat(dir), 'a folder that is not there is not made');
+
+  const keeper = await opened(dir);
+  await keeper.saveBundle(bundleA, directory);
+  await writeFile(join(dir, 'ledger.json'), '{');
+  await chmod(dir, 0o755);
+  const traces = async () => {
+    const { mtimeMs, ctimeMs } = await stat(dir);
+    return [mtimeMs, ctimeMs, await readdir(dir)];
+  };
+  const before = await traces();
+  const second = new Store(dir);
+  await second.openToLook();
+  const { bundle, wasEmpty, writable, problems } = await second.read();
+  assert.deepEqual([bundle?.fingerprint, wasEmpty, writable], [bundleA.fingerprint, false, true]);
+  assert.match(told(problems).join(), /ledger\.json is damaged: .* The program will set it aside$/);
+  assert.deepEqual(await traces(), before);
+});
