@@ -3,15 +3,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SIDECAR } from '../support/cluster.ts';
-import { countFrom, ONE_OF_EACH, proof, quickCluster, sidecarFor, statusOf, untilServed } from '../support/episode.ts';
+import {
+  countFrom,
+  ONE_OF_EACH,
+  proof,
+  quickCluster,
+  sidecarFor,
+  statusAt,
+  statusOf,
+  untilServed,
+} from '../support/episode.ts';
 
 test('an operator posts the app with two names that have no backend yet (503): both are served everywhere after one order and one deployment', async (t) => {
   const names = ['www.example.com', 'example.com'];
   const cluster = await quickCluster(t);
   const since = countFrom(cluster);
-  const [host] = cluster.publicHosts;
-  const before = await fetch(`http://${host}/`, { headers: { host: 'www.example.com' } });
-  assert.equal(before.status, 503, 'nobody is behind the name');
+  assert.equal(await statusAt(cluster.publicHosts[0] ?? '', 'www.example.com'), 503, 'nobody is behind the name');
 
   await cluster.addSidecar(await sidecarFor(names));
   const fingerprint = await untilServed(cluster, names);

@@ -3,7 +3,9 @@
  * what came of it by the count of the CA and of Marathon. Nothing is counted by the program's own word.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SimTask } from '../marathon-simulator/model.ts';
 import { type Cluster, type ClusterOptions, LOAD_BALANCER, SIDECAR, startCluster } from './cluster.ts';
@@ -171,6 +173,14 @@ async function accepted(marathon: Cluster['marathon'], method: string, path: str
 }
 
 // What visitors see
+
+/** The status that one instance answers over HTTP, asked by this name. (fetch would not let us choose Host.) */
+export async function statusAt(address: string, name: string, path = '/'): Promise<number> {
+  const request = get({ host: address, path, headers: { host: name }, agent: false, timeout: 5_000 });
+  const [reply] = (await once(request, 'response')) as [IncomingMessage];
+  reply.resume();
+  return reply.statusCode ?? 0;
+}
 
 export interface Visitors {
   /** Sends them home, and gives what went wrong for them, as sentences. */
