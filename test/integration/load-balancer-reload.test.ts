@@ -3,9 +3,11 @@
  * disturbed, and nothing is left when the task has ended.
  */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Haproxy } from '../marathon-simulator/load-balancer/haproxy.ts';
 import type { HealthCheck } from '../marathon-simulator/model.ts';
 import {
   addressesOf,
@@ -51,6 +53,22 @@ test('a changed label is routed, and no request on the way is lost', async (t) =
   await visitor;
   assert.ok(asked > 0);
   assert.equal(task.pid, pid, 'reloaded, not started anew');
+});
+
+test('a reload right after a reload is heard, although the master is deaf for a moment', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'haproxy-'));
+  const config = join(directory, 'haproxy.cfg');
+  const timeouts = ['connect', 'client', 'server'].map((kind) => `  timeout ${kind} 1s\n`).join('');
+  const bind = `listen web\n  mode http\n  bind ${newAddress()}:8080\n`;
+  await writeFile(config, `global\n  nbthread 1\ndefaults\n${timeouts}${bind}`);
+  const haproxy = await Haproxy.start({ config, directory });
+  t.after(async () => {
+    haproxy.kill('SIGKILL');
+    await haproxy.exited;
+    await rm(directory, { recursive: true, force: true });
+  });
+  for (let n = 0; n < 5; n += 1) await haproxy.reload();
+  assert.ok(haproxy.isUp, haproxy.output);
 });
 
 test('many changes at once end in the last one', async (t) => {

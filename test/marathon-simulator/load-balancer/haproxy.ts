@@ -15,6 +15,7 @@ import { once } from 'node:events';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Exit, type RunningTask, track } from '../executor.ts';
 
 const HAPROXY = '/usr/sbin/haproxy';
@@ -51,6 +52,10 @@ function alertsIn(output: string): string {
 
 /** The master's last word on a (re)load; HAProxy 2.4 and older only number their new worker. */
 const LOADED = /Loading (success|failure)|New worker #\d+ \(\d+\) forked/;
+
+/** Its first word on being asked to; HAProxy 2.4 and older use the second form. */
+const RELOADING = /Reloading HAProxy|Reexecuting Master process/;
+const ASK_AGAIN_MS = 200;
 
 export class Haproxy {
   readonly exited: Promise<Exit>;
@@ -92,10 +97,18 @@ export class Haproxy {
     return this.#output;
   }
 
-  /** Reads the file anew; the old worker hands its sockets over and finishes what it has in hand. */
+  /**
+   * Reads the file anew; the old worker hands its sockets over and finishes what it has in hand.
+   *
+   * A master that has just loaded ignores its signals for a moment, while it sets up their handlers (mworker_loop in
+   * HAProxy's source): it is asked again until it says that it has heard.
+   */
   async reload(): Promise<void> {
     this.#output = '';
-    this.kill('SIGUSR2');
+    for (let heard = false; !heard; ) {
+      this.kill('SIGUSR2');
+      heard = await Promise.race([this.#says(RELOADING), sleep(ASK_AGAIN_MS, false)]);
+    }
     await this.#loaded();
   }
 
@@ -105,15 +118,16 @@ export class Haproxy {
 
   /** The master says so in its log, after a start and after each reload. */
   async #loaded(): Promise<void> {
-    const said = new Promise<void>((resolve) => {
-      const look = () => {
-        if (!LOADED.test(this.#output)) return;
-        this.#child.stderr.off('data', look);
-        resolve();
-      };
-      this.#child.stderr.on('data', look);
-      look();
-    });
-    await Promise.race([said, this.exited]);
+    await this.#says(LOADED);
+  }
+
+  /** Resolves when that is in its output, or when there will be no more of it. */
+  async #says(pattern: RegExp): Promise<true> {
+    const done = new AbortController();
+    void this.exited.then(() => done.abort());
+    while (!pattern.test(this.#output) && !done.signal.aborted) {
+      await once(this.#child.stderr, 'data', { signal: done.signal }).catch(() => undefined);
+    }
+    return true;
   }
 }
