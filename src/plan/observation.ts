@@ -1,7 +1,7 @@
 /**
  * What one look at the world found: everything the planner may know, and nothing it may do.
  *
- * A value, made by observe.ts and by rows of test/unit/plan.test.ts. Whatever could not be seen is here as the
+ * A value, made by observe.ts and by rows of test/unit/plan*.test.ts. Whatever could not be seen is here as the
  * sentence that says why, so that the plan can repeat it.
  */
 import type { OrderProgress } from '../acme/order.ts';

@@ -2,7 +2,7 @@
  * The planner: from what was seen, what to do next, and why.
  *
  * Pure: no clock, no I/O, no logging. Everything it knows is in the Observation, so every decision is a row of the
- * table in test/unit/plan.test.ts. The plan is the status: log, page, JSON and `plan` on the command line show this
+ * tables in test/unit/plan*.test.ts. The plan is the status: log, page, JSON and `plan` on the command line show this
  * value and decide nothing.
  */
 import type { OrderProgress } from '../acme/order.ts';

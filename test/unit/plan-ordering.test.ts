@@ -98,6 +98,16 @@ runRows([
     actions: ['issue'],
   },
   {
+    name: 'the certificate has expired and the CA could not come: that is told, not what an expired one is good for',
+    seen: {
+      loadBalancer: loadBalancer({ env: holding(EXPIRED) }),
+      stored: stored({ bundle: EXPIRED, ledger: remembering(EXPIRED) }),
+      routes: routes({ 'a.net': { kind: 'answered', status: 503, note: 'no server' } }),
+    },
+    state: 'waiting-for-route',
+    why: /503/,
+  },
+  {
     name: 'renewal is due: order, while the old one serves',
     seen: { ...due, routes: routes() },
     state: 'ordering',
