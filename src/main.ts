@@ -12,12 +12,17 @@ const stop = new AbortController();
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => end(name));
 
 function end(name: string): void {
-  if (stop.signal.aborted) process.exit(1);
+  if (stop.signal.aborted) endAtOnce();
   stop.abort(new Error(`${name} received`));
   setTimeout(() => {
     process.stderr.write(`not stopped within ${STOP_DEADLINE_MS / 1000} s after ${name}: ending at once\n`);
-    process.exit(1);
+    endAtOnce();
   }, STOP_DEADLINE_MS).unref();
+}
+
+/** Not by exit, which waits for the thread pool: for a volume that hangs, or a key that is still being made. */
+function endAtOnce(): void {
+  process.kill(process.pid, 'SIGKILL');
 }
 
 const code = await main(process.argv.slice(2), {

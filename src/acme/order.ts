@@ -12,7 +12,7 @@ import type { Account, OrderInFlight } from '../store.ts';
 import { signIn, signInAnew } from './account.ts';
 import type { Challenges } from './challenges.ts';
 import { keyTypeOf, makeKey } from './keys.ts';
-import { orAbort, poll } from './poll.ts';
+import { poll } from './poll.ts';
 import { AcmeError, verdict } from './problem.ts';
 import type { AcmeOrder, Session } from './session.ts';
 import type { Authority } from './transport.ts';
@@ -65,6 +65,9 @@ export async function obtain(
   } catch (error) {
     if (!(error instanceof AcmeError) || error.type !== 'accountDoesNotExist') throw error;
     return await during(await signInAnew(deps), (session) => run({ ...deps, spec, session, report }, undefined, key));
+  } finally {
+    // Nobody can stop it, and process.exit waits for it, deaf to every signal: so it is waited for in here.
+    await key?.catch(() => undefined);
   }
 }
 
@@ -98,7 +101,8 @@ async function run(job: Job, resume: OrderInFlight | undefined, key: Promise<str
 async function place(job: Job, key: Promise<string>): Promise<Placed> {
   const { spec, session, journal, authority, signal } = job;
   job.report('key');
-  const keyPem = await orAbort(key, signal);
+  const keyPem = await key;
+  signal.throwIfAborted();
   job.report('order');
   const order = await session.newOrder(spec.domains);
   const { url } = order;
@@ -139,7 +143,8 @@ async function withFittingKey(job: Job, saved: OrderInFlight, order: AcmeOrder):
   if (type === job.spec.keyType || (finalized && type !== undefined)) return { order, keyPem: saved.keyPem };
   if (finalized) return undefined;
   job.report('key');
-  const keyPem = await orAbort(makeKey(job.spec.keyType), job.signal);
+  const keyPem = await makeKey(job.spec.keyType);
+  job.signal.throwIfAborted();
   await job.journal.saveOrder({ ...saved, keyPem });
   return { order, keyPem };
 }

@@ -37,13 +37,3 @@ function tooLong({ status }: AcmeOrder, deadlineMs: number): AcmeError {
   const detail = `the order is still ${status} after ${Math.round(deadlineMs / 1000)} s. It is kept and goes on with the next try`;
   return new AcmeError({ type: 'timeout', detail });
 }
-
-/** For what cannot be aborted itself: the wait for it can. */
-export function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((done, fail) => {
-    const stop = (): void => fail(signal.reason);
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop, { once: true });
-    work.then(done, fail).finally(() => signal.removeEventListener('abort', stop));
-  });
-}
