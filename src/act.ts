@@ -8,7 +8,18 @@ import type { Challenges } from './acme/challenges.ts';
 import { obtain } from './acme/order.ts';
 import { AcmeError } from './acme/problem.ts';
 import type { Authority } from './acme/transport.ts';
-import { withFailure, withInstalled, withoutFailures, withPosted, withReplacement } from './certificates/ledger.ts';
+import { isPublicCa, isStagingDirectory } from './certificates/authority.ts';
+import { type CertificateBundle, objections } from './certificates/bundle.ts';
+import {
+  type Ledger,
+  withFailure,
+  withInstalled,
+  withoutFailures,
+  withPosted,
+  withReplacement,
+} from './certificates/ledger.ts';
+import { renewAt } from './certificates/renewal.ts';
+import type { CertificateSpec } from './certificates/spec.ts';
 import type { Log } from './log.ts';
 import type { MarathonClient } from './marathon/client.ts';
 import { MarathonError } from './marathon/error.ts';
@@ -34,6 +45,7 @@ export class Actions {
   readonly #tools: Tools;
   #order: (RunningOrder & { readonly ended: Promise<void> }) | undefined;
   #failedInstall: FailedInstall | undefined;
+  #deploymentId: string | undefined;
 
   constructor(tools: Tools) {
     this.#tools = tools;
@@ -47,6 +59,11 @@ export class Actions {
   /** The last PUT, if Marathon did not take it. */
   get failedInstall(): FailedInstall | undefined {
     return this.#failedInstall;
+  }
+
+  /** The deployment that our last PUT began, as Marathon named it. */
+  get deploymentId(): string | undefined {
+    return this.#deploymentId;
   }
 
   /** Does what was planned; an order is only started. */
@@ -102,32 +119,44 @@ export class Actions {
       },
       signal,
     });
+    await this.#inspect(bundle, spec);
     await store.saveBundle(bundle, directoryUrl);
     await store.changeLedger((ledger) => withInstalled(withoutFailures(ledger), bundle.fingerprint));
     const { domains, notAfter, fingerprint } = bundle;
     log.info({ domains, notAfter, fingerprint, tookMs: Date.now() - startedAt }, 'certificate issued');
   }
 
+  /** What the CA sent is kept only if it may be installed, and helps: else the next plan would order at once, for ever. */
+  async #inspect(bundle: CertificateBundle, { domains }: CertificateSpec): Promise<void> {
+    const now = new Date();
+    const { directoryUrl, store } = this.#tools;
+    const publicCa = isPublicCa(directoryUrl);
+    const bad = [...objections(bundle, { domains, now, publicCa, stagingAllowed: isStagingDirectory(directoryUrl) })];
+    if (renewAt(bundle) <= now) bad.push('it is due for renewal already (is the clock right?)');
+    if (bad.length === 0) return;
+    await store.clearOrder();
+    throw new AcmeError({ type: 'badCertificate', detail: `the certificate that the CA sent: ${bad.join('; ')}` });
+  }
+
   async #orderFailed({ spec }: Issue, error: Error): Promise<void> {
-    const { store, log } = this.#tools;
+    const { log } = this.#tools;
     const retryAfter = error instanceof AcmeError ? error.retryAfter : undefined;
     const failure = { at: new Date(), problem: error.message, retryAfter, names: spec.domains };
     log.warn({ domains: spec.domains, err: error }, 'order failed');
-    await store
-      .changeLedger((ledger) => withFailure(ledger, failure))
-      .catch((problem: Error) => {
-        log.error({ err: problem }, 'ledger not saved');
-      });
+    await this.#remember((ledger) => withFailure(ledger, failure));
+  }
+
+  /** What could not be written down is told; what has happened has happened all the same. */
+  async #remember(change: (ledger: Ledger) => Ledger): Promise<void> {
+    const { store, log } = this.#tools;
+    await store.changeLedger(change).catch((error: Error) => log.error({ err: error }, 'ledger not saved'));
   }
 
   async #install(action: Install, seen: Observation, signal: AbortSignal): Promise<void> {
-    const { marathon, store, log } = this.#tools;
+    const { marathon, log } = this.#tools;
     if (!seen.loadBalancer.ok) return;
     const { bundle, slots, replacement } = action;
-    if (replacement !== undefined) {
-      log.warn({ slot: replacement.slot, fingerprint: replacement.fingerprint }, 'certificate was replaced');
-      await store.changeLedger((ledger) => withReplacement(ledger, replacement));
-    }
+    const { fingerprint } = bundle;
     try {
       // Read once more, just before: Marathon knows no If-Match, and the whole environment is written back.
       const fresh = await marathon.app(seen.loadBalancer.value.id, signal);
@@ -135,11 +164,14 @@ export class Actions {
       const changes = Object.fromEntries(slots.map((slot) => [slot, bundle.pem]));
       const { deploymentId } = await marathon.putEnv(fresh, changes, signal);
       this.#failedInstall = undefined;
-      log.info({ slots, deploymentId, fingerprint: bundle.fingerprint }, 'certificate posted');
-      await store.changeLedger((ledger) => withPosted(ledger, slots, bundle.fingerprint));
+      this.#deploymentId = deploymentId;
+      log.info({ slots, deploymentId, fingerprint, replaced: replacement?.fingerprint }, 'certificate posted');
+      // A replacement counts when it has been answered: a PUT that failed in between must not count it twice.
+      const noted = (ledger: Ledger) => (replacement === undefined ? ledger : withReplacement(ledger, replacement));
+      await this.#remember((ledger) => withPosted(noted(ledger), slots, fingerprint));
     } catch (error) {
       signal.throwIfAborted();
-      this.#installFailed(bundle.fingerprint, error as Error);
+      this.#installFailed(fingerprint, error as Error);
     }
     this.#tools.wake(); // look at once what became of it
   }

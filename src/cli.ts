@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { ConfigError, type Environment, effectiveSettings, parseConfig, SETTINGS } from './config.ts';
-import { createLog, describeError } from './log.ts';
+import { createLog, describeError, mask } from './log.ts';
 import type { Plan } from './plan/plan.ts';
 import { become } from './privileges.ts';
 import { planAsJson, planAsText } from './status.ts';
@@ -51,7 +51,7 @@ async function attempt(command: Command, context: Context, json: boolean): Promi
   } catch (error) {
     if (context.signal.aborted) return 1;
     const isConfig = error instanceof ConfigError;
-    context.err(isConfig ? `${error.problems.join('\n')}\n` : `${describeError(error)}\n`);
+    context.err(mask(isConfig ? `${error.problems.join('\n')}\n` : `${describeError(error)}\n`));
     return isConfig ? 2 : 1;
   }
 }

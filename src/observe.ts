@@ -95,14 +95,16 @@ export class Observer {
     const looks = await lookAtRoutes(instancesOf(lb, config), domains, { challenges, timeoutMs, signal });
     const at = new Date();
     const isWaiting = looks.some(({ verdict }) => verdict.kind !== 'ours');
-    return { at, looks, waitingSince: isWaiting ? (this.#routes?.waitingSince ?? at) : undefined };
+    const isSameWait = domains.every((name) => this.#routes?.looks.some(({ domain }) => domain === name));
+    const since = isSameWait ? this.#routes?.waitingSince : undefined;
+    return { at, looks, waitingSince: isWaiting ? (since ?? at) : undefined };
   }
 
   async #lookAtWire(lb: App, domains: readonly string[], expected: string, signal: AbortSignal): Promise<WireSeen> {
     const { config } = this.#senses;
     const tasks = instancesOf(lb, config).map(({ host, httpsPort, taskId }) => ({
       host,
-      port: httpsPort ?? 0,
+      port: httpsPort,
       taskId,
     }));
     const { servedCheck } = config.loadBalancer;
@@ -110,7 +112,8 @@ export class Observer {
     const looks = await lookAtServed(endpoints, domains, expected, { timeoutMs: config.probeTimeoutMs, signal });
     const at = new Date();
     const isFailing = looks.length === 0 || looks.some(({ verdict }) => verdict.kind !== 'served');
-    const failingSince = isFailing ? (this.#wire?.failingSince ?? at) : undefined;
+    const since = this.#wire?.expected === expected ? this.#wire.failingSince : undefined;
+    const failingSince = isFailing ? (since ?? at) : undefined;
     return { at, expected, loadBalancerVersion: lb.version, failingSince, looks };
   }
 

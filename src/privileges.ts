@@ -4,7 +4,7 @@
  * Only where RUN_AS says so, as the image does: whoever starts us as root by hand keeps what he chose. The state folder
  * is taken over first, for an old one (certbot's, or a fresh volume) belongs to root.
  */
-import { lchown, opendir } from 'node:fs/promises';
+import { lchown, mkdir, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface Identity {
@@ -12,9 +12,13 @@ export interface Identity {
   readonly gid: number;
 }
 
-/** Makes the folder theirs. Does nothing when not root; what cannot be taken over is told by the store, when it writes. */
+/**
+ * Makes the folder, where there is none, and makes it theirs. Does nothing when not root; what cannot be taken over is
+ * told by the store, when it writes.
+ */
 export async function takeOver(folder: string, runAs: Identity | undefined): Promise<void> {
   if (runAs === undefined || process.getuid?.() !== 0) return;
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch(() => undefined);
   await giveAway(folder, runAs).catch(() => undefined);
 }
 

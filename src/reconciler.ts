@@ -88,8 +88,10 @@ export class Reconciler {
 
   async #sleepUntil(time: Date, wakeUp: AbortSignal): Promise<void> {
     this.#turnedAt = performance.now();
-    while (!wakeUp.aborted && time.getTime() > Date.now()) {
-      await pause(Math.min(time.getTime() - Date.now(), TICK_MS), wakeUp);
+    // By both clocks: one that is set back must not turn a short sleep into a long one.
+    const end = performance.now() + time.getTime() - Date.now();
+    while (!wakeUp.aborted && time.getTime() > Date.now() && performance.now() < end) {
+      await pause(Math.min(time.getTime() - Date.now(), end - performance.now(), TICK_MS), wakeUp);
       this.#turnedAt = performance.now();
     }
   }

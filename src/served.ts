@@ -25,7 +25,8 @@ export interface ServedLook {
 }
 interface Endpoint {
   readonly host: string;
-  readonly port: number;
+  /** undefined: Marathon shows no host port for the load balancer's HTTPS. */
+  readonly port: number | undefined;
   readonly taskId: string | undefined;
 }
 
@@ -42,10 +43,12 @@ export async function lookAtServed(
   /** Once a port gave no answer, the other names need not wait for it too. */
   const closed = new Map<Endpoint, Unresponsive>();
   const look = async (endpoint: Endpoint, domain: string): Promise<ServedVerdict> => {
+    const { port } = endpoint;
+    if (port === undefined) return { kind: 'unreachable', note: 'Marathon shows no host port for its HTTPS' };
     try {
       const known = closed.get(endpoint);
       if (known !== undefined) throw known;
-      return verdictOn(await certificateFor(endpoint, domain, timeoutMs, signal), expected);
+      return verdictOn(await certificateFor({ ...endpoint, port }, domain, timeoutMs, signal), expected);
     } catch (error) {
       signal.throwIfAborted(); // shutting down is not the load balancer's failure
       if (error instanceof Unresponsive) closed.set(endpoint, error);
@@ -79,7 +82,7 @@ function namesIn(certificate: X509Certificate): readonly string[] {
 class Unresponsive extends Error {}
 
 function certificateFor(
-  endpoint: Endpoint,
+  endpoint: Endpoint & { readonly port: number },
   domain: string,
   timeoutMs: number,
   signal: AbortSignal,
@@ -120,5 +123,5 @@ function certificateFor(
 }
 
 function nameOf({ host, port }: Endpoint): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return `${host.includes(':') ? `[${host}]` : host}:${port ?? '?'}`;
 }

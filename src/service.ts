@@ -7,7 +7,7 @@
 import { randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createTask, type ScheduledTask } from 'node-cron';
+import { createTask, type ScheduledTask, validate } from 'node-cron';
 import { Challenges } from './acme/challenges.ts';
 import type { Authority } from './acme/transport.ts';
 import { Actions } from './act.ts';
@@ -77,8 +77,12 @@ export class Service {
     );
   }
 
-  /** Reads the CA files that the settings name. Throws ConfigError when one cannot be read. */
+  /** Reads the CA files that the settings name. Throws ConfigError when one cannot be read, or the schedule never comes. */
   static async create(config: Config, log: Log, onPlan: (planned: Plan) => void = () => {}): Promise<Service> {
+    const { checkSchedule } = config;
+    if (checkSchedule !== undefined && !validate(checkSchedule)) {
+      throw new ConfigError([`CHECK_SCHEDULE must be a cron expression whose day comes, not '${checkSchedule}'`]);
+    }
     return new Service(config, log, await readCaFiles(config), onPlan);
   }
 
@@ -141,11 +145,12 @@ export class Service {
 
   #wakeDaily(): () => void {
     const schedule = this.#config.checkSchedule ?? `${randomInt(60)} ${randomInt(24)} * * *`;
-    const task: ScheduledTask = createTask(schedule, () => {
+    const check = (): void => {
       this.#log.info({ state: this.#planned?.certificate.state, why: this.#planned?.certificate.why }, 'daily check');
       this.#observer.forget();
       this.#reconciler.wake();
-    });
+    };
+    const task: ScheduledTask = createTask(schedule, check, { timezone: 'UTC' });
     task.start();
     return () => task.destroy();
   }
@@ -162,15 +167,20 @@ export class Service {
   /** Events only hasten the next look; without them the loop is slower and nothing else. */
   async #wakeOnEvents(signal: AbortSignal): Promise<void> {
     const ours = [this.#config.appId, this.#config.loadBalancer.id];
-    for (let wait = RECONNECT_MS.first; !signal.aborted; wait = Math.min(wait * 2, RECONNECT_MS.longest)) {
+    let wait = RECONNECT_MS.first;
+    while (!signal.aborted) {
+      const connectedAt = performance.now();
       try {
         for await (const { appId } of this.#marathon.events(signal)) {
-          wait = RECONNECT_MS.first;
           if (appId === undefined || ours.includes(appId)) this.#reconciler.wake();
         }
       } catch (error) {
-        if (!signal.aborted) this.#log.debug({ err: error as Error, waitMs: wait }, 'event stream lost');
+        // It breaks once in a while; one that never holds is worth an operator's eye, once.
+        const level = wait < RECONNECT_MS.longest && wait * 2 >= RECONNECT_MS.longest ? 'warn' : 'debug';
+        if (!signal.aborted) this.#log[level]({ err: error as Error, waitMs: wait }, 'no event stream');
       }
+      const held = performance.now() - connectedAt > RECONNECT_MS.longest;
+      wait = held ? RECONNECT_MS.first : Math.min(wait * 2, RECONNECT_MS.longest);
       await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
     }
   }

@@ -64,7 +64,7 @@ export function readApp(body: unknown): App {
     id: normaliseId(id),
     version,
     instances: number(app.instances) ?? 1,
-    env: (record(app.env) ?? {}) as App['env'],
+    env: readEnv(app.env),
     secrets: record(app.secrets),
     labels: readLabels(app.labels),
     lastConfigChangeAt: text(record(app.versionInfo)?.lastConfigChangeAt),
@@ -80,6 +80,12 @@ export function readApp(body: unknown): App {
 }
 
 const ECHOED = ['executorResources', 'resourceLimits'] as const;
+
+/** As it is, for it is written back whole; null, which only other hands could have put there, is no value. */
+function readEnv(value: unknown): App['env'] {
+  const entries = Object.entries(record(value) ?? {}).filter(([, one]) => one !== null);
+  return Object.fromEntries(entries.map(([name, one]) => [name, record(one) ? one : String(one)])) as App['env'];
+}
 
 function readLabels(value: unknown): Readonly<Record<string, string>> {
   const entries = Object.entries(record(value) ?? {});

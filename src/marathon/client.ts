@@ -43,7 +43,7 @@ export interface MarathonClientOptions {
 
 const MIB = 1024 * 1024;
 const APP_MAX = 16 * MIB;
-const LIST_MAX = 64 * MIB; // every item carries an app, and each app its whole env
+const LIST_MAX = 16 * MIB; // every item carries an app, and each app its whole env; we have 128 MB for everything
 
 const PAST_VERSIONS = 10;
 

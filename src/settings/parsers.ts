@@ -110,8 +110,17 @@ export function marathonUrls(text: string): MarathonUrls {
     ...new Set(parsed.filter((url) => url.username !== '').map((url) => `${url.username}:${url.password}`)),
   ];
   if (pairs.length > 1) throw new Error('must carry the same user and password in each of its URLs');
-  const [user, password] = (pairs[0] ?? '').split(':').map(decodeURIComponent);
+  const [user, password] = (pairs[0] ?? '').split(':').map(decoded);
   return { urls: parsed.map(bare), userinfo: user ? { user, password: password ?? '' } : undefined };
+}
+
+/** A stray % that people leave in stands for itself. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 function bare(url: URL): string {

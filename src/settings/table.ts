@@ -47,8 +47,9 @@ function directory(text: string): { url: string; warning?: string } {
 }
 
 function proxy(text: string): string {
-  httpUrl(text.includes('://') ? text : `http://${text}`);
-  return text;
+  const url = text.includes('://') ? text : `http://${text}`; // many people write host:port
+  httpUrl(url);
+  return url;
 }
 
 function setting<T>(name: string, fallback: string, parse: (text: string) => T, meaning: string): Setting<T> {

@@ -133,7 +133,7 @@ const accepted: { name: string; env: Environment; read: (config: Config) => unkn
     name: 'the proxy in capitals goes before',
     env: { HTTPS_PROXY: 'proxy-1:3128', https_proxy: 'http://proxy-2:3128' },
     read: ({ acme }) => acme.proxyEnv,
-    value: { HTTPS_PROXY: 'proxy-1:3128' },
+    value: { HTTPS_PROXY: 'http://proxy-1:3128' },
   },
   ...['17 3 * * *', '*/5 * * * *', '0 0,12 1-15/2 jan,6 mon-fri', '0 0 * * 7'].map((expression) => ({
     name: `the schedule ${expression}`,

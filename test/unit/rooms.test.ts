@@ -48,7 +48,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   served: { code: ['bounded'] },
   store: { code: ['state-files', 'certificates'] },
   'state-files': { code: ['certificates'] },
-  web: { types: ['acme'], packages: ['fastify'] },
+  web: { code: ['log'], types: ['acme'], packages: ['fastify'] },
   config: { code: ['settings'], types: ['certificates', 'marathon'] },
   settings: { code: ['marathon', 'certificates'] },
   acme: { code: ['certificates', 'bounded'], types: ['store'], packages: ['acme-client', 'axios'] },
