@@ -21,6 +21,8 @@ export const SIDECAR = '/letsencrypt-dcos';
 export const LOAD_BALANCER = '/marathon-lb';
 
 export interface ClusterOptions {
+  /** Agents with ports 80 and 443; 2 unless told. */
+  readonly publicAgents?: number;
   /** 2 unless told; 0: no load balancer is posted. */
   readonly loadBalancers?: number;
   readonly loadBalancerEdits?: Edits;
@@ -60,7 +62,8 @@ export interface Cluster {
 export async function startCluster(t: Disposer, options: ClusterOptions = {}): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), 'cluster-'));
   const net = await freeNetwork(options.ports ?? 'web');
-  const publicHosts = [2, 3].map((host) => `${net.prefix}.${host}`);
+  const hosts = Array.from({ length: (options.publicAgents ?? 2) + 2 }, (_, nth) => `${net.prefix}.${nth + 2}`);
+  const publicHosts = hosts.slice(0, -2);
   const pebble = await startPebble(t, {
     host: `${net.prefix}.1`,
     defaultAddress: publicHosts[0] ?? '',
@@ -73,7 +76,7 @@ export async function startCluster(t: Disposer, options: ClusterOptions = {}): P
     host: `${net.prefix}.1`,
     agents: [
       ...publicHosts.map((host) => ({ host, role: 'slave_public' })),
-      ...[4, 5].map((host) => ({ host: `${net.prefix}.${host}` })),
+      ...hosts.slice(-2).map((host) => ({ host })),
     ],
     workDir: join(folder, 'mesos'),
     ...options.simulator,
