@@ -112,30 +112,20 @@ async function keep({ env, signal }: Context): Promise<number> {
   return 0;
 }
 
-/** States that only time or somebody else mends: waiting longer within this command is of no use. */
-const HOPELESS = new Set<Plan['certificate']['state']>([
-  'no-names',
-  'blind',
-  'not-writable',
-  'backing-off',
-  'not-installable',
-  'contested',
-  'stuck',
-]);
-/** What takes a moment after a change, and is given one. */
-const SETTLING = new Set<Plan['certificate']['state']>(['waiting-for-route', 'following', 'not-served', 'unproven']);
+/** States in which we, or Marathon for us, are at work; the others end the command when they last, or promise to. */
+const WORKING = new Set<Plan['certificate']['state']>(['ordering', 'installing', 'deploying']);
 const PATIENCE_MS = 60_000;
 
 async function onePass({ env, signal, out }: Context): Promise<number> {
   const finished = new AbortController();
   let last: Plan | undefined;
-  let settlingSince: number | undefined;
+  let idleSince: number | undefined;
   const { service } = await prepare(env, (planned) => {
     last = planned;
     const { state } = planned.certificate;
-    settlingSince = SETTLING.has(state) ? (settlingSince ?? Date.now()) : undefined;
-    const isLost = settlingSince !== undefined && Date.now() - settlingSince > PATIENCE_MS;
-    if (state === 'live' || HOPELESS.has(state) || isLost || planned.paused) finished.abort();
+    idleSince = WORKING.has(state) ? undefined : (idleSince ?? Date.now());
+    const isInVain = idleSince !== undefined && planned.checkAgainAt.getTime() - idleSince > PATIENCE_MS;
+    if (state === 'live' || isInVain || planned.paused) finished.abort();
   });
   await service.run(AbortSignal.any([signal, finished.signal]));
   if (last !== undefined) out(planAsText(last));
