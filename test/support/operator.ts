@@ -165,6 +165,12 @@ export async function updateEnv(
   await update(cluster, appId, { env: { ...now, ...env } });
 }
 
+/** `dcos marathon app restart`, waited for. */
+export async function restart(cluster: Cluster, appId: string): Promise<void> {
+  const { body } = await cluster.marathon.api('POST', `/v2/apps${appId}/restart`);
+  await cluster.marathon.deployed((body as { deploymentId: string }).deploymentId);
+}
+
 /** No client has done what a well-behaved one never does. */
 export function assertWellBehaved(cluster: Cluster): void {
   assert.deepEqual(cluster.marathon.violations, []);
