@@ -12,10 +12,12 @@ import { join } from 'node:path';
 import { canBind } from '../marathon-simulator/agents.ts';
 import type { SimTask } from '../marathon-simulator/model.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../marathon-simulator/simulator.ts';
+import { pagesOf, sweepCluster } from './cluster-sweep.ts';
 import { type Definition, type Edits, edited, shipped } from './definitions.ts';
 import { type Images, images } from './images.ts';
 import { type Disposer, type Pebble, type PebbleOptions, startPebble } from './pebble.ts';
 import { type Sighting, sighted } from './sighting.ts';
+import type { Output } from './sweep.ts';
 
 export const SIDECAR = '/letsencrypt-dcos';
 export const LOAD_BALANCER = '/marathon-lb';
@@ -53,6 +55,8 @@ export interface Cluster {
   tasks(appId: string): readonly SimTask[];
   /** What our program's admin listener says on this path; of the app's only, or first, running task. */
   ask(path: string, appId?: string): Promise<unknown>;
+  /** Something that a person could have read, such as what a command printed: it is swept for secrets at the end. */
+  hear(from: string, text: string): void;
   /** Every line that the app's tasks ever logged, oldest first. */
   log(appId?: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** What each instance serves for each name, looked at by a client that trusts Pebble's root only. */
@@ -86,9 +90,14 @@ export async function startCluster(t: Disposer, options: ClusterOptions = {}): P
     },
   });
   marathonUrl = marathon.url;
-  t.after(() => marathon.close());
-  // Once more where a task that has just ended still had a line to write.
-  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
+  const heard: Output[] = [];
+  t.after(async () => {
+    const pages = await pagesOf(marathon);
+    await marathon.close();
+    const swept = sweepCluster(marathon, folder, [...heard, ...pages]);
+    // Once more where a task that has just ended still had a line to write.
+    await swept.finally(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
+  });
   const rootFile = join(folder, 'pebble-root.pem');
   const rootPem = await pebble.rootPem();
   await writeFile(rootFile, rootPem);
@@ -109,7 +118,12 @@ export async function startCluster(t: Disposer, options: ClusterOptions = {}): P
     deploy,
     addSidecar: (definition) => marathon.add(edited(definition, { env: { ...caEnv, ...definition.env } })),
     tasks,
-    ask: async (path, appId = SIDECAR) => answer(`${adminUrl(tasks(appId))}${path}`),
+    ask: async (path, appId = SIDECAR) => {
+      const text = await answer(`${adminUrl(tasks(appId))}${path}`);
+      heard.push({ from: `${path} of ${appId}`, text });
+      return text.startsWith('{') ? JSON.parse(text) : text;
+    },
+    hear: (from, text) => void heard.push({ from, text }),
     log: async (appId = SIDECAR) => (await Promise.all(marathon.tasksOf(appId).map(linesOf))).flat(),
     look: (names) => {
       const endpoints = tasks(LOAD_BALANCER).map(({ host }) => ({ host, port: net.httpsPort }));
@@ -178,10 +192,9 @@ function adminUrl([task]: readonly SimTask[]): string {
   return `http://${task.host}:${port}`;
 }
 
-async function answer(url: string): Promise<unknown> {
+async function answer(url: string): Promise<string> {
   const reply = await fetch(url, { signal: AbortSignal.timeout(5_000) });
-  const text = await reply.text();
-  return reply.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text;
+  return reply.text();
 }
 
 async function linesOf(task: SimTask): Promise<readonly Readonly<Record<string, unknown>>[]> {
