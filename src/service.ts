@@ -95,7 +95,12 @@ export class Service {
       await takeOver(this.#config.stateDir, this.#config.runAs);
       become(this.#config.runAs);
       await this.#store.open();
-      stops.push(() => this.#actions.idle(), this.#wakeDaily(), this.#wakeOnHangup());
+      stops.push(
+        () => this.#store.idle(),
+        () => this.#actions.idle(),
+        this.#wakeDaily(),
+        this.#wakeOnHangup(),
+      );
       void this.#wakeOnEvents(signal);
       await this.#reconciler.run(signal);
     } finally {

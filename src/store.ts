@@ -157,6 +157,11 @@ export class Store {
     });
   }
 
+  /** Resolves when nothing asked for so far is still being read or written. */
+  async idle(): Promise<void> {
+    await this.#last;
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work);
     this.#last = turn.catch(() => undefined);
