@@ -30,6 +30,8 @@ export interface ClusterOptions {
   readonly loadBalancerEdits?: Edits;
   /** 80 and 443 on the agents, or high host ports; `web` unless told. */
   readonly ports?: 'web' | 'high';
+  /** The first three numbers of the addresses, e.g. 10.64.9; unless told, a /24 of 127.0.0.0/8 that is free. */
+  readonly prefix?: string;
   readonly pebble?: PebbleOptions;
   readonly simulator?: Partial<SimulatorOptions>;
   readonly images?: Partial<Images>;
@@ -65,7 +67,8 @@ export interface Cluster {
 
 export async function startCluster(t: Disposer, options: ClusterOptions = {}): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), 'cluster-'));
-  const net = await freeNetwork(options.ports ?? 'web');
+  const { prefix } = options;
+  const net = prefix ? { prefix, httpPort: 80, httpsPort: 443 } : await freeNetwork(options.ports ?? 'web');
   const hosts = Array.from({ length: (options.publicAgents ?? 2) + 2 }, (_, nth) => `${net.prefix}.${nth + 2}`);
   const publicHosts = hosts.slice(0, -2);
   const pebble = await startPebble(t, {
