@@ -97,7 +97,10 @@ function rejectOtherBlocks(blocks: readonly PemBlock[]): void {
   if (blocks.some(({ type }) => type === 'ENCRYPTED PRIVATE KEY')) throw new BundleError(ENCRYPTED);
   const known = ['CERTIFICATE', ...KEY_BLOCKS, ...IGNORED_BLOCKS];
   const other = blocks.find(({ type }) => !known.includes(type));
-  if (other) throw new BundleError(`holds a ${other.type}, which has no place beside certificates and a private key`);
+  if (other)
+    throw new BundleError(
+      `holds a ${other.type.toLowerCase()}, which has no place beside certificates and a private key`,
+    );
 }
 
 function onlyKey(blocks: readonly PemBlock[]): PemBlock {

@@ -9,7 +9,9 @@ import { normaliseId } from '../marathon/app.ts';
 
 /** `must be a port from 1 to 65535, not '80a'`. */
 function wrong(expected: string, found: string): Error {
-  return new Error(`must be ${expected}, not '${found}'`);
+  // A credential that was put into the variable beside its own.
+  const shown = found.includes('PRIVATE KEY') ? 'a private key' : `'${found}'`;
+  return new Error(`must be ${expected}, not ${shown}`);
 }
 
 export function port(text: string): number {

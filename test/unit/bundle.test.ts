@@ -89,17 +89,17 @@ const refused: readonly { form: string; pem: string; says: RegExp }[] = [
   { form: 'newlines turned into spaces', pem: ec.pem.replaceAll('\n', ' '), says: /newlines turned into spaces/ },
   { form: 'indented lines', pem: `x\n${ec.pem.replace(/^/gm, '  ')}`, says: /indented/ },
   { form: 'only the inside indented', pem: ec.pem.replace(/^(?!-)/gm, ' '), says: /line 2: not base64/ },
-  { form: 'cut in the leaf', pem: half(leaf), says: /CERTIFICATE has no END line \(truncated/ },
-  { form: 'cut in the chain', pem: leaf + half(chain), says: /CERTIFICATE has no END line/ },
-  { form: 'cut in the key', pem: leaf + chain + half(key), says: /PRIVATE KEY has no END line/ },
+  { form: 'cut in the leaf', pem: half(leaf), says: /certificate has no END line \(truncated/ },
+  { form: 'cut in the chain', pem: leaf + half(chain), says: /certificate has no END line/ },
+  { form: 'cut in the key', pem: leaf + chain + half(key), says: /private key has no END line/ },
   {
     form: 'cut in the leaf, and going on',
     pem: `${half(leaf)}\n${chain}${key}`,
-    says: /begins before the CERTIFICATE/,
+    says: /begins before the certificate/,
   },
   { form: 'a line lost in the leaf', pem: dropLine(leaf, 3) + chain + key, says: /certificate 1 cannot be read/ },
   { form: 'a line lost in the key', pem: leaf + chain + dropLine(key, 1), says: /private key cannot be read/ },
-  { form: 'bad base64', pem: leaf.replace('\nMII', '\nM!I') + chain + key, says: /not base64, inside the CERTIFICATE/ },
+  { form: 'bad base64', pem: leaf.replace('\nMII', '\nM!I') + chain + key, says: /not base64, inside the certificate/ },
   { form: 'an end without a beginning', pem: `-----END CERTIFICATE-----\n${ec.pem}`, says: /which did not begin/ },
   {
     form: 'an empty block',
@@ -110,7 +110,7 @@ const refused: readonly { form: string; pem: string; says: RegExp }[] = [
   {
     form: 'a request in it',
     pem: ec.pem + leaf.replaceAll('CERTIFICATE', 'CERTIFICATE REQUEST'),
-    says: /holds a CERTIFICATE REQUEST/,
+    says: /holds a certificate request/,
   },
 ];
 function dropLine(pem: string, index: number): string {
