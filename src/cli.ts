@@ -68,7 +68,7 @@ function understand(args: readonly string[]): Understood | string {
   try {
     const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
     const [name = 'run', ...rest] = positionals;
-    const command = COMMANDS[name];
+    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (command === undefined) return `There is no command '${name}'.`;
     if (rest.length > 0) return `'${name}' takes no argument, not '${rest.join(' ')}'.`;
     return { command, json: values.json ?? false, help: values.help ?? false, version: values.version ?? false };

@@ -7,6 +7,8 @@
 
 import type { Challenges } from './acme/challenges.ts';
 import type { Actions } from './act.ts';
+import { isPublicCa } from './certificates/authority.ts';
+import { wantedNames } from './certificates/spec.ts';
 import type { Config } from './config.ts';
 import { type App, hostPort, isSettled } from './marathon/app.ts';
 import type { MarathonClient } from './marathon/client.ts';
@@ -22,7 +24,7 @@ export interface Senses {
   readonly marathon: MarathonClient;
   readonly store: Store;
   readonly challenges: Challenges;
-  readonly actions: Pick<Actions, 'order' | 'failedInstall'>;
+  readonly actions: Pick<Actions, 'order' | 'failedInstall' | 'deploymentId'>;
 }
 
 export class Observer {
@@ -30,6 +32,8 @@ export class Observer {
   #routes: RoutesSeen | undefined;
   #wire: WireSeen | undefined;
   #unsettledSince: Date | undefined;
+  #endedDeployment: string | undefined;
+  #pastNames: readonly string[] | undefined;
 
   constructor(senses: Senses) {
     this.#senses = senses;
@@ -38,23 +42,28 @@ export class Observer {
   /** Everything that is cheap to look at: two requests to Marathon and the state folder. */
   async look(signal: AbortSignal): Promise<Observation> {
     const { config, marathon, store, actions } = this.#senses;
+    // Before the folder is read: an order that ends in between must not look as if there were neither order nor result.
+    const { order } = actions;
     const [self, loadBalancer, stored] = await Promise.all([
       seen(() => marathon.app(config.appId, signal), signal),
       seen(() => marathon.app(config.loadBalancer.id, signal), signal),
       store.read(),
     ]);
+    const ourDeployment = await this.#listedDeployment(signal);
     const at = new Date();
-    this.#noteSettling(loadBalancer, at);
+    this.#noteSettling(loadBalancer, ourDeployment, at);
     return {
       at,
       self,
       loadBalancer,
       stored,
-      order: actions.order,
+      order,
       failedInstall: actions.failedInstall,
       unsettledSince: this.#unsettledSince,
       routes: this.#routes,
       wire: this.#wire,
+      ourDeployment,
+      pastNames: this.#pastNames,
       queue: undefined,
     };
   }
@@ -86,6 +95,9 @@ export class Observer {
         return { ...before, at: this.#wire.at, wire: this.#wire };
       case 'queue':
         return { ...before, queue: await seen(() => this.#senses.marathon.queue(signal), signal) };
+      case 'past':
+        this.#pastNames = await this.#lookAtPast(signal);
+        return { ...before, pastNames: this.#pastNames };
     }
   }
 
@@ -117,10 +129,31 @@ export class Observer {
     return { at, expected, loadBalancerVersion: lb.version, failingSince, looks };
   }
 
+  /** Our deployment's id while Marathon lists it; asked no more once it was not listed. */
+  async #listedDeployment(signal: AbortSignal): Promise<string | undefined> {
+    const { marathon, actions } = this.#senses;
+    const id = actions.deploymentId;
+    if (id === undefined || id === this.#endedDeployment) return undefined;
+    const deployments = await seen(() => marathon.deployments(signal), signal);
+    if (deployments.ok && deployments.value.some((deployment) => deployment.id === id)) return id;
+    if (deployments.ok) this.#endedDeployment = id;
+    return undefined; // not to be had: the app itself tells as much
+  }
+
+  /** Without the right to see versions, or an old Marathon that forgot them, there is no past. */
+  async #lookAtPast(signal: AbortSignal): Promise<readonly string[]> {
+    const { marathon, config } = this.#senses;
+    const labels = await seen(() => marathon.pastLabels(config.appId, signal), signal);
+    const publicCa = isPublicCa(config.acme.directoryUrl);
+    const past = labels.ok ? labels.value : [];
+    return [...new Set(past.flatMap((one) => wantedNames({ labels: one, override: undefined, publicCa }).domains))];
+  }
+
   /** Marathon does not say since when a deployment runs, and its clock need not be ours. */
-  #noteSettling(loadBalancer: Seen<App>, at: Date): void {
+  #noteSettling(loadBalancer: Seen<App>, ourDeployment: string | undefined, at: Date): void {
     if (!loadBalancer.ok) return; // not seen: neither settled nor newly unsettled
-    this.#unsettledSince = isSettled(loadBalancer.value) ? undefined : (this.#unsettledSince ?? at);
+    const settled = isSettled(loadBalancer.value) && ourDeployment === undefined;
+    this.#unsettledSince = settled ? undefined : (this.#unsettledSince ?? at);
   }
 }
 

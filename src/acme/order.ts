@@ -7,7 +7,7 @@
  */
 
 import { CertificateBundle } from '../certificates/bundle.ts';
-import type { CertificateSpec } from '../certificates/spec.ts';
+import { type CertificateSpec, sameNames } from '../certificates/spec.ts';
 import type { Account, OrderInFlight } from '../store.ts';
 import { signIn, signInAnew } from './account.ts';
 import type { Challenges } from './challenges.ts';
@@ -183,12 +183,6 @@ function isOver(error: unknown): error is AcmeError {
   return (
     error instanceof AcmeError && !error.undecided && !['timeout', 'rateLimited', 'orderNotReady'].includes(error.type)
   );
-}
-
-function sameNames(some: readonly string[], others: readonly string[]): boolean {
-  const a = new Set(some);
-  const b = new Set(others);
-  return a.size === b.size && [...a].every((name) => b.has(name));
 }
 
 /** Begun before anybody waits for it: should something else fail first, its own failure is nobody's. */

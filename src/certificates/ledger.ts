@@ -3,6 +3,7 @@
  *
  * Pure: each function gives a new ledger; the store keeps it. Every list is bounded, so the file can't grow.
  */
+import { sameNames } from './spec.ts';
 
 export interface Failure {
   readonly at: Date;
@@ -64,13 +65,22 @@ export function withPosted(ledger: Ledger, slots: readonly string[], fingerprint
   return withInstalled({ ...ledger, posted }, fingerprint);
 }
 
-/** When the next order may be tried; undefined: nothing stands in its way. The CA's Retry-After wins when later. */
-export function retryAt(ledger: Ledger): Date | undefined {
-  const last = ledger.failures.at(-1);
-  if (!last) return undefined;
-  const step = Math.min(ledger.failures.length, BACK_OFF_MS.length) - 1;
-  const ours = last.at.getTime() + (BACK_OFF_MS[step] ?? DAY_MS);
-  return new Date(Math.max(ours, ...ledger.failures.map(asked)));
+/** The failures of orders for these very names. One from the future tells of a clock that was wrong, and of nothing else. */
+export function failuresOf(ledger: Ledger, names: readonly string[], now: Date): readonly Failure[] {
+  return ledger.failures.filter((failure) => failure.at <= now && sameNames(failure.names, names));
+}
+
+/**
+ * When an order for these names may be tried; undefined: nothing stands in its way. Back-off belongs to a set of names, so
+ * that an edited label is tried at once; a Retry-After of the CA holds for all, for most of its limits are the account's.
+ */
+export function retryAt(ledger: Ledger, names: readonly string[], now: Date): Date | undefined {
+  const own = failuresOf(ledger, names, now);
+  const last = own.at(-1)?.at.getTime();
+  const step = BACK_OFF_MS[Math.min(own.length, BACK_OFF_MS.length) - 1] ?? DAY_MS;
+  const waits = ledger.failures.filter(({ at }) => at <= now).map(asked);
+  const at = Math.max(last === undefined ? 0 : last + step, ...waits);
+  return at > 0 ? new Date(at) : undefined;
 }
 
 function asked(failure: Failure): number {
@@ -83,7 +93,7 @@ function asked(failure: Failure): number {
  * the two is a day old, so that a war that goes on costs one redeploy a day.
  */
 export function contested(ledger: Ledger, slot: string, now: Date): Date | undefined {
-  const times = ledger.replacements.filter((one) => one.slot === slot).map((one) => one.at.getTime());
+  const times = ledger.replacements.filter((one) => one.slot === slot && one.at <= now).map((one) => one.at.getTime());
   const [before, last] = times.sort((a, b) => a - b).slice(-2);
   if (before === undefined || last === undefined || last - before > DAY_MS) return undefined;
   return before + DAY_MS > now.getTime() ? new Date(before + DAY_MS) : undefined;

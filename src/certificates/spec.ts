@@ -78,3 +78,10 @@ function split(text: string): readonly string[] {
 function shown(name: string): string {
   return name.length <= 100 ? name : `${name.slice(0, 99)}…`;
 }
+
+/** The same names, in whatever order. */
+export function sameNames(some: readonly string[], others: readonly string[]): boolean {
+  const a = new Set(some);
+  const b = new Set(others);
+  return a.size === b.size && [...a].every((name) => b.has(name));
+}

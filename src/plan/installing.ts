@@ -137,13 +137,20 @@ function refusedBefore({ seen }: Situation, bundle: CertificateBundle): Verdict 
 /** Our value is in the environment; Marathon makes the tasks run with it. */
 export function watch(now: Situation): Verdict | undefined {
   const { seen } = now;
-  if (!seen.loadBalancer.ok || isSettled(seen.loadBalancer.value)) return undefined;
+  if (!seen.loadBalancer.ok || (isSettled(seen.loadBalancer.value) && !isStillListed(now))) return undefined;
   const { id, deployments, instances } = seen.loadBalancer.value;
+  const running = deployments.length > 0 ? deployments : [seen.ourDeployment].filter((one) => one !== undefined);
   const why =
-    deployments.length > 0
-      ? `deployment ${deployments.join(', ')} of ${id} is running`
+    running.length > 0
+      ? `deployment ${running.join(', ')} of ${id} is running`
       : `${id} has fewer than ${instances} current, healthy tasks`;
   return stuck(now) ?? { state: 'deploying', why, againAt: pace(seen.unsettledSince, seen.at) };
+}
+
+/** The list and the app both have to say that it is over; but old Marathons may list what has long ended. */
+function isStillListed({ seen, policy }: Situation): boolean {
+  const since = seen.unsettledSince ?? seen.at;
+  return seen.ourDeployment !== undefined && seen.at < later(since, policy.deploymentTimeoutMs);
 }
 
 /** Past the deadline nothing is forced or rolled back, which would stick the same way: say why it does not end. */

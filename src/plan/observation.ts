@@ -63,6 +63,10 @@ export interface Observation {
   readonly unsettledSince: Date | undefined;
   readonly routes: RoutesSeen | undefined;
   readonly wire: WireSeen | undefined;
+  /** The deployment that our last PUT began, while Marathon still lists it. */
+  readonly ourDeployment: string | undefined;
+  /** Names that our own labels had in earlier versions of our app; undefined: not looked at. */
+  readonly pastNames: readonly string[] | undefined;
   /** Marathon's launch queue; looked at only when a deployment has outlived its deadline. */
   readonly queue: Seen<readonly QueueItem[]> | undefined;
 }

@@ -3,16 +3,17 @@
  *
  * Pure. Each rule speaks or is silent (undefined).
  */
-import { retryAt } from '../certificates/ledger.ts';
+import { failuresOf, retryAt } from '../certificates/ledger.ts';
 import { renewAt } from '../certificates/renewal.ts';
-import { specFor } from '../certificates/spec.ts';
+import { sameNames, specFor } from '../certificates/spec.ts';
 import type { OrderInFlight } from '../store.ts';
 import { routeFinding } from './sentences.ts';
 import type { Situation } from './situation.ts';
-import { later, list, MINUTE, pace, SECOND, sameNames, type Verdict } from './verdict.ts';
+import { HOUR, later, list, MINUTE, pace, SECOND, type Verdict } from './verdict.ts';
 
 /** After losing our memory and a crash, an order waits this long: a crash loop must not spend the CA's limits. */
 const CRASH_PAUSE = 15 * MINUTE;
+const UNKNOWN_FOR = 24 * HOUR;
 /** How long "every name leads to us" is believed. */
 const ROUTES_GOOD_FOR = 10 * SECOND;
 
@@ -53,12 +54,7 @@ function issue(now: Situation): Verdict {
 }
 
 function mayNotOrder(now: Situation): Verdict | undefined {
-  return (
-    notWritable(now) ??
-    backingOff(now) ??
-    pausedByCrash(now) ??
-    (inFlight(now) === undefined ? (noLoadBalancer(now) ?? noRoute(now)) : undefined)
-  );
+  return notWritable(now) ?? backingOff(now) ?? pausedByCrash(now) ?? noLoadBalancer(now) ?? noRoute(now);
 }
 
 function notWritable({ seen }: Situation): Verdict | undefined {
@@ -67,15 +63,22 @@ function notWritable({ seen }: Situation): Verdict | undefined {
   return { state: 'not-writable', why, againAt: later(seen.at, MINUTE) };
 }
 
-/** Back-off belongs to a set of names: an edited label is tried at once. */
-function backingOff({ seen, names }: Situation): Verdict | undefined {
+function backingOff({ seen, names, partial }: Situation): Verdict | undefined {
   const { ledger } = seen.stored;
-  const last = ledger.failures.at(-1);
-  const at = retryAt(ledger);
-  if (last === undefined || at === undefined || at <= seen.at || !sameNames(last.names, names.domains))
-    return undefined;
-  const tries = ledger.failures.length === 1 ? 'once' : `${ledger.failures.length} times`;
-  return { state: 'backing-off', why: `${last.problem}; failed ${tries}, next try ${at.toISOString()}`, againAt: at };
+  const at = retryAt(ledger, names.domains, seen.at);
+  const own = failuresOf(ledger, names.domains, seen.at);
+  const last = own.at(-1) ?? ledger.failures.at(-1);
+  if (last === undefined || at === undefined || at <= seen.at) return undefined;
+  const tries = own.length > 1 ? `, ${own.length} times in a row` : '';
+  const meanwhile =
+    partial === undefined
+      ? 'there is no certificate yet'
+      : `the present certificate ends ${partial.notAfter.toISOString()}`;
+  return {
+    state: 'backing-off',
+    why: `${last.problem}${tries}; next try ${at.toISOString()}; ${meanwhile}`,
+    againAt: at,
+  };
 }
 
 function pausedByCrash({ seen }: Situation): Verdict | undefined {
@@ -87,7 +90,10 @@ function pausedByCrash({ seen }: Situation): Verdict | undefined {
   return { state: 'backing-off', why, cure: 'give the app a volume for STATE_DIR', againAt: until };
 }
 
-/** An order of ours for these very names waits at the CA: they had a route when it was made. */
+/**
+ * An order of ours for these very names waits at the CA. It too goes on only with a route: they had one when it was made,
+ * but that one led to the task before.
+ */
 function inFlight({ seen, policy, names }: Situation): OrderInFlight | undefined {
   const { order } = seen.stored;
   const fits = order?.directory === policy.directoryUrl && sameNames(order.domains, names.domains);
@@ -123,10 +129,17 @@ function noRoute(now: Situation): Verdict | undefined {
     return { state: 'waiting-for-route', why: 'not looked at yet', looks: ['routes'], againAt: seen.at };
   }
   const [worst, ...others] = routes.looks.filter(({ verdict }) => verdict.kind !== 'ours');
-  if (worst === undefined) return undefined;
+  if (worst === undefined || isOnlyOurView(now)) return undefined;
   const finding = routeFinding(worst, policy);
-  const more = others.length === 0 ? '' : ` (and ${others.length} more like it or otherwise)`;
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   return { state: 'waiting-for-route', ...finding, why: finding.why + more, againAt: next };
+}
+
+/** A load balancer that we cannot connect to may be open to the CA all the same: after a day it is asked. */
+function isOnlyOurView({ seen }: Situation): boolean {
+  const { looks, waitingSince } = seen.routes ?? { looks: [], waitingSince: undefined };
+  const isUnknown = looks.every(({ verdict }) => verdict.kind === 'ours' || verdict.kind === 'unreachable');
+  return isUnknown && waitingSince !== undefined && seen.at >= later(waitingSince, UNKNOWN_FOR);
 }
 
 function routesDueAt({ seen, names }: Situation): Date {

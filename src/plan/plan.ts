@@ -14,7 +14,7 @@ import type { Observation, Policy } from './observation.ts';
 import { order, orderRunning } from './ordering.ts';
 import { type Leader, type Situation, situation } from './situation.ts';
 import { slotNotes } from './slots.ts';
-import { type Action, earlier, HOUR, type Look, later, MINUTE, SECOND, type State, type Verdict } from './verdict.ts';
+import { type Action, earlier, type Look, later, MINUTE, pace, SECOND, type State, type Verdict } from './verdict.ts';
 
 export interface CertificateStatus {
   readonly state: State;
@@ -43,8 +43,11 @@ export interface Plan {
   readonly checkAgainAt: Date;
 }
 
-/** With nothing else to wait for, Marathon is looked at again after this long. */
-const AT_LEAST_EVERY = 6 * HOUR;
+/** With nothing else to wait for, and should no event come through, Marathon is looked at again after this long. */
+const AT_LEAST_EVERY = 15 * MINUTE;
+
+/** Marathon elects a leader within 10 to 60 seconds. */
+const BLIND_EVERY = 10 * SECOND;
 
 /** What to do next about our certificate, and why. */
 export function plan(seen: Observation, policy: Policy): Plan {
@@ -65,7 +68,7 @@ export function plan(seen: Observation, policy: Policy): Plan {
 
 /** Read from the top: the first rule that speaks wins. */
 function decide(now: Situation): Verdict {
-  return orderRunning(now) ?? blind(now) ?? following(now) ?? nowhere(now) ?? certify(now);
+  return orderRunning(now) ?? blind(now) ?? following(now) ?? forgetful(now) ?? nowhere(now) ?? certify(now);
 }
 
 /** An order that may be made goes before an install, so that there is one redeploy and not two. */
@@ -85,10 +88,9 @@ function beside(due: Verdict, inHand: Verdict): Verdict {
 }
 
 function blind({ seen, policy, names }: Situation): Verdict | undefined {
-  if (!seen.self.ok) return { state: 'blind', why: seen.self.problem, againAt: later(seen.at, 30 * SECOND) };
-  if (!seen.loadBalancer.ok) {
-    return { state: 'blind', why: seen.loadBalancer.problem, againAt: later(seen.at, 30 * SECOND) };
-  }
+  const againAt = later(seen.at, BLIND_EVERY);
+  if (!seen.self.ok) return { state: 'blind', why: seen.self.problem, againAt };
+  if (!seen.loadBalancer.ok) return { state: 'blind', why: seen.loadBalancer.problem, againAt };
   if (names.domains.length > 0) return undefined;
   const source = policy.domains === undefined ? `no HAPROXY_n_VHOST label of ${policy.appId}` : 'DOMAINS';
   const cure = `put a public DNS name into ${policy.domains === undefined ? `HAPROXY_0_VHOST of ${policy.appId}` : 'DOMAINS'}`;
@@ -105,13 +107,29 @@ function following({ seen, policy, leader }: Situation): Verdict | undefined {
   // A first task waits for its own health check and notices it at once; a second one may follow for years.
   if (leader.taskId === undefined) {
     const why = `no task of ${policy.appId} is running, current and healthy yet, by Marathon's list`;
-    return { state: 'following', why, againAt: later(seen.at, SECOND) };
+    return { state: 'following', why, againAt: pace(ownStart(seen, policy), seen.at) };
   }
   const why = `task ${leader.taskId} of ${policy.appId} leads; this one answers challenges and watches`;
   return { state: 'following', why, againAt: later(seen.at, 30 * SECOND) };
 }
 
+function ownStart({ self }: Observation, { taskId }: Policy): Date | undefined {
+  return self.ok ? self.value.tasks.find(({ id }) => id === taskId)?.startedAt : undefined;
+}
+
 /** Not while an order runs: what it brings is the newest, and must not be followed by an older one. */
+/**
+ * The folder came up empty, and a certificate has some of our names and others: it may be ours from before an edit of our
+ * labels, which Marathon remembers.
+ */
+function forgetful({ seen, slots }: Situation): Verdict | undefined {
+  if (!seen.stored.wasEmpty || seen.pastNames !== undefined) return undefined;
+  const doubtful = slots.find(({ content, shadows }) => content.kind === 'foreign' && shadows.length > 0);
+  if (doubtful === undefined) return undefined;
+  const why = `${doubtful.name} may hold our certificate from before an edit of our labels; Marathon is asked what they were`;
+  return { state: 'blind', why, looks: ['past'], againAt: seen.at };
+}
+
 function adoption({ adoptable, seen }: Situation): readonly Action[] {
   const mayKeep = seen.stored.writable && seen.order === undefined;
   return adoptable !== undefined && mayKeep ? [{ kind: 'adopt', bundle: adoptable }] : [];

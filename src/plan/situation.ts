@@ -61,7 +61,8 @@ function slotContext(seen: Observation, policy: Policy, domains: readonly string
   if (!seen.loadBalancer.ok) return undefined;
   const { certEnv, takeOver } = policy;
   const ours = knownAsOurs(seen.stored);
-  return { certEnv, env: seen.loadBalancer.value.env, domains, ours, takeOver, now: seen.at };
+  const pastDomains = seen.pastNames ?? [];
+  return { certEnv, env: seen.loadBalancer.value.env, domains, pastDomains, ours, takeOver, now: seen.at };
 }
 
 /** Fingerprints of all that the state folder remembers. */

@@ -19,6 +19,8 @@ export interface SlotContext {
   readonly env: Readonly<Record<string, EnvValue>>;
   /** The names that we keep a certificate for. */
   readonly domains: readonly string[];
+  /** Names that we kept one for before an edit of our labels. */
+  readonly pastDomains: readonly string[];
   /** Leaf fingerprints that we know as ours from the state folder. */
   readonly ours: ReadonlySet<string>;
   readonly takeOver: boolean;
@@ -41,10 +43,17 @@ export interface Slot {
 
 /** All slots in HAProxy's order: the first certificate that has the name is the one served. */
 export function readSlots(context: SlotContext): readonly Slot[] {
-  return variables(context.certEnv, NUMBERED_SLOTS).map((name) => {
+  const all = variables(baseOf(context.certEnv), NUMBERED_SLOTS);
+  return all.slice(all.indexOf(context.certEnv)).map((name) => {
     const content = contentOf(context.env[name], context);
     return { name, content, shadows: shadowed(content, context.domains) };
   });
+}
+
+/** marathon-lb numbers the variables after one without a number, whichever of them the operator lets us begin with. */
+function baseOf(certEnv: string): string {
+  const base = certEnv.replace(/\d+$/, '');
+  return variables(base, NUMBERED_SLOTS).includes(certEnv) ? base : certEnv;
 }
 
 function variables(certEnv: string, numbered: number): readonly string[] {
@@ -74,10 +83,12 @@ function parsed(pem: string): CertificateBundle | string {
   }
 }
 
-/** Ours by what we remember or, with the memory lost, by its names: all of them are ones we keep. */
-function isOurs(bundle: CertificateBundle, { ours, domains }: SlotContext): boolean {
+/** Ours by what we remember or, with the memory lost, by its names: all of them are ones we keep, or have just kept. */
+function isOurs(bundle: CertificateBundle, { ours, domains, pastDomains }: SlotContext): boolean {
   if (ours.has(bundle.fingerprint)) return true;
-  return !bundle.selfSigned && bundle.domains.length > 0 && bundle.domains.every((name) => domains.includes(name));
+  const isKept = (name: string): boolean => domains.includes(name);
+  const wasKept = (name: string): boolean => isKept(name) || pastDomains.includes(name);
+  return !bundle.selfSigned && bundle.domains.some(isKept) && bundle.domains.every(wasKept);
 }
 
 /** By the exact name only: HAProxy prefers it to a wildcard, whichever of the two certificates comes first. */
@@ -94,7 +105,7 @@ export type Placement =
 
 /** The slot for our certificate, and other slots that still hold an older one of ours. */
 export function placeIn(slots: readonly Slot[], context: SlotContext): Placement {
-  const free = freePlace(slots);
+  const free = freePlace(slots, context);
   const chosen = (context.takeOver ? shadowBefore(slots, free) : undefined) ?? free;
   if (chosen === undefined) return full(`all ${slots.length} certificate variables of marathon-lb are in use`, context);
   if (chosen.content.kind === 'empty' && certificatesIn(context) >= MOST_CERTIFICATES)
@@ -108,9 +119,9 @@ export function placeIn(slots: readonly Slot[], context: SlotContext): Placement
  * redeploy, but for two reasons: marathon-lb ignores the numbered ones while the first is empty, and what stands before
  * ours must not be served for our names.
  */
-function freePlace(slots: readonly Slot[]): Slot | undefined {
+function freePlace(slots: readonly Slot[], { ours: known }: SlotContext): Slot | undefined {
   const open = slots.filter(({ content }) => mayOverwrite(content));
-  const ours = open.find(({ content }) => content.kind === 'ours');
+  const ours = open.find((slot) => isKnownOurs(slot, known)) ?? open.find(({ content }) => content.kind === 'ours');
   if (ours === undefined || slots[0]?.content.kind === 'empty') return open[0];
   return open.find((slot) => slot === ours || slot.shadows.length > 0);
 }
@@ -125,7 +136,7 @@ function full(why: string, { certEnv }: SlotContext): Placement {
 }
 
 function certificatesIn({ certEnv, env }: SlotContext): number {
-  return variables(certEnv, NUMBERED_READ).filter((name) => !isEmpty(env[name])).length;
+  return variables(baseOf(certEnv), NUMBERED_READ).filter((name) => !isEmpty(env[name])).length;
 }
 
 function mayOverwrite({ kind }: SlotContent): boolean {

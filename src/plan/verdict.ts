@@ -55,7 +55,7 @@ export type Action =
     };
 
 /** What must be looked at before more can be said. These looks cost time, so they are asked for. */
-export type Look = 'routes' | 'wire' | 'queue';
+export type Look = 'routes' | 'wire' | 'queue' | 'past';
 
 /** One rule's answer. */
 export interface Verdict extends Finding {
@@ -82,11 +82,6 @@ export function earlier(one: Date, other: Date): Date {
 export function pace(since: Date | undefined, at: Date): Date {
   const waited = since === undefined ? 0 : at.getTime() - since.getTime();
   return later(at, Math.min(Math.max(waited / 4, SECOND / 2), MINUTE));
-}
-
-/** The same names, in whatever order. */
-export function sameNames(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((name) => other.includes(name));
 }
 
 /** Names for a sentence: three of them, and how many more. */

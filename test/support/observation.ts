@@ -206,6 +206,8 @@ export function observation(differing: Partial<Observation> = {}): Observation {
     routes: undefined,
     wire: wire(),
     queue: undefined,
+    ourDeployment: undefined,
+    pastNames: undefined,
     ...differing,
   };
 }

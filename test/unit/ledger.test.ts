@@ -25,9 +25,11 @@ const failed = (ms: number, retryAfter?: Date): Failure => ({
   names: ['a.net'],
 });
 const after = (...failures: Failure[]): Ledger => failures.reduce(withFailure, EMPTY_LEDGER);
+/** As the day ends on which all of it happened. */
+const waitOf = (ledger: Ledger, names = ['a.net']) => retryAt(ledger, names, at(DAY));
 const times = (count: number) => after(...Array.from({ length: count }, (_, index) => failed(index * MINUTE)));
 
-test('nothing failed: nothing to wait for', () => assert.equal(retryAt(EMPTY_LEDGER), undefined));
+test('nothing failed: nothing to wait for', () => assert.equal(waitOf(EMPTY_LEDGER), undefined));
 
 const waits: readonly [number, number][] = [
   [1, MINUTE],
@@ -39,30 +41,43 @@ const waits: readonly [number, number][] = [
 ];
 for (const [count, wait] of waits) {
   test(`after ${count} failures in a row the next try is ${wait / MINUTE} minutes after the last`, () => {
-    assert.deepEqual(retryAt(times(count)), at((count - 1) * MINUTE + wait));
+    assert.deepEqual(waitOf(times(count)), at((count - 1) * MINUTE + wait));
   });
 }
 
 test('a later Retry-After wins', () => {
-  assert.deepEqual(retryAt(after(failed(0, at(HOUR)))), at(HOUR));
+  assert.deepEqual(waitOf(after(failed(0, at(HOUR)))), at(HOUR));
 });
 
 test('an earlier one does not', () => {
-  assert.deepEqual(retryAt(after(failed(0, at(1000)))), at(MINUTE));
+  assert.deepEqual(waitOf(after(failed(0, at(1000)))), at(MINUTE));
 });
 
 test('a Retry-After still holds when something else failed since', () => {
-  assert.deepEqual(retryAt(after(failed(0, at(3 * HOUR)), failed(MINUTE))), at(3 * HOUR));
+  assert.deepEqual(waitOf(after(failed(0, at(3 * HOUR)), failed(MINUTE))), at(3 * HOUR));
 });
 
 test('a Retry-After years ahead is taken for a week', () => {
-  assert.deepEqual(retryAt(after(failed(0, at(3650 * DAY)))), at(7 * DAY));
+  assert.deepEqual(waitOf(after(failed(0, at(3650 * DAY)))), at(7 * DAY));
+});
+
+test('back-off belongs to a set of names: an edited label is tried at once', () => {
+  assert.equal(waitOf(times(4), ['a.net', 'b.net']), undefined);
+  assert.deepEqual(waitOf(withFailure(times(4), { ...failed(HOUR), names: ['b.net'] }), ['b.net']), at(HOUR + MINUTE));
+});
+
+test("a Retry-After holds for every set of names: most limits are the account's", () => {
+  assert.deepEqual(waitOf(after(failed(0, at(HOUR))), ['b.net']), at(HOUR));
+});
+
+test('a failure from the future tells of a clock that was wrong', () => {
+  assert.equal(retryAt(after(failed(DAY)), ['a.net'], at(HOUR)), undefined);
 });
 
 test('a success forgets the failures and nothing else', () => {
   const ledger = withInstalled(times(3), 'AA');
   assert.deepEqual(withoutFailures(ledger), { ...ledger, failures: [] });
-  assert.equal(retryAt(withoutFailures(ledger)), undefined);
+  assert.equal(waitOf(withoutFailures(ledger)), undefined);
 });
 
 const slot = 'HAPROXY_SSL_CERT';

@@ -219,6 +219,11 @@ runRows([
     againIn: 15 * SECOND,
   },
   {
+    name: 'the app looks settled, but Marathon still lists the deployment that our PUT began: not done',
+    seen: { ourDeployment: 'd-17', unsettledSince: ago(SECOND) },
+    state: 'deploying',
+  },
+  {
     name: 'the deployment has gone, but the tasks are still old ones: not done',
     seen: {
       loadBalancer: loadBalancer({ lastConfigChangeAt: '2026-11-22T11:59:00.000Z' }),

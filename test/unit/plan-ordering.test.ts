@@ -147,15 +147,15 @@ runRows([
       stored: empty({ ledger: ledger({ failures: [failure({ at: ago(10 * SECOND) })] }) }),
     },
     state: 'backing-off',
-    why: /unauthorized: 404; failed once, next try 2026-11-22T12:00:50/,
+    why: /unauthorized: 404; next try 2026-11-22T12:00:50\.000Z; there is no certificate yet/,
     againIn: 50 * SECOND,
   },
   {
     name: 'three orders failed: the next one is 100 minutes after the last',
     seen: { ...first, stored: empty({ ledger: ledger({ failures: [failure(), failure(), failure()] }) }) },
     state: 'backing-off',
-    why: /failed 3 times/,
-    againIn: 100 * MINUTE - SECOND,
+    why: /404, 3 times in a row; next try 2026-11-22T13:39:59/,
+    againIn: 15 * MINUTE,
   },
   {
     name: 'the time has come: tried again',
@@ -168,16 +168,16 @@ runRows([
     actions: ['issue'],
   },
   {
-    name: 'the CA asked for an hour: it gets it',
-    seen: { ...first, stored: empty({ ledger: ledger({ failures: [failure({ retryAfter: ahead(HOUR) })] }) }) },
+    name: 'the CA asked for ten minutes: it gets them',
+    seen: { ...first, stored: empty({ ledger: ledger({ failures: [failure({ retryAfter: ahead(10 * MINUTE) })] }) }) },
     state: 'backing-off',
-    againIn: HOUR,
+    againIn: 10 * MINUTE,
   },
   {
     name: 'the CA asked for a day: looked at in between all the same',
     seen: { ...first, stored: empty({ ledger: ledger({ failures: [failure({ retryAfter: ahead(DAY) })] }) }) },
     state: 'backing-off',
-    againIn: 6 * HOUR,
+    againIn: 15 * MINUTE,
   },
   {
     name: 'the label was edited after a failure: tried at once',
@@ -268,16 +268,36 @@ runRows([
   },
 
   {
-    name: 'an order of ours waits at the CA: gone on with, without asking for the route again',
-    seen: { ...first, stored: empty({ order: inFlight(), wasEmpty: false }) },
+    name: 'an order of ours waits at the CA, and the names lead to this task: gone on with',
+    seen: { ...first, routes: routes(), stored: empty({ order: inFlight(), wasEmpty: false }) },
     state: 'ordering',
     actions: ['issue'],
   },
   {
-    name: 'an order of ours waits at the CA, but marathon-lb is being deployed: gone on with',
+    name: 'an order of ours waits at the CA, but the route was to the task before: looked at anew',
+    seen: { ...first, stored: empty({ order: inFlight(), wasEmpty: false }) },
+    state: 'waiting-for-route',
+    looks: ['routes'],
+  },
+  {
+    name: 'an order of ours waits at the CA, but marathon-lb is being deployed: so does it',
     seen: { ...first, loadBalancer: deploying({ env: {} }), stored: empty({ order: inFlight() }), unsettledSince: NOW },
+    state: 'waiting-for-route',
+    why: /being deployed/,
+  },
+  {
+    name: 'we cannot connect to a load balancer for a day: the CA may, so it is asked',
+    seen: { ...first, routes: routes({ 'a.net': { kind: 'unreachable', note: '' } }, { waitingSince: ago(DAY) }) },
     state: 'ordering',
     actions: ['issue'],
+  },
+  {
+    name: 'another app has answered for a day: the CA would meet it too',
+    seen: {
+      ...first,
+      routes: routes(allNames({ kind: 'answered', status: 404, note: '' }), { waitingSince: ago(DAY) }),
+    },
+    state: 'waiting-for-route',
   },
   {
     name: 'the order at the CA is for other names: route first, as with any order',

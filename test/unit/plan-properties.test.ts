@@ -69,7 +69,13 @@ const bundles = [CURRENT, DUE, EXPIRED, staging, early, longLived, certificate({
 const values = [undefined, '', ...bundles, FOREIGN, shadowing, placeholder('a.net'), { secret: 's' }, 'junk'];
 const moments = [ago(2 * DAY), ago(HOUR), ago(SECOND), NOW, ahead(HOUR)];
 const order = inFlight();
-const other = { kind: 'other', fingerprint: 'AA:BB:CC:DD', domains: [], notAfter: ahead(DAY) } as const;
+const other = {
+  kind: 'other',
+  fingerprint: 'AA:BB:CC:DD',
+  domains: [],
+  pastDomains: [],
+  notAfter: ahead(DAY),
+} as const;
 const silent = { kind: 'unreachable', note: 'connection refused' } as const;
 const crash = { state: 'TASK_FAILED', message: 'OOM', at: ago(MINUTE), taskId: 'us.0', host: '10.0.0.9' };
 
@@ -184,7 +190,15 @@ function checkInstall({ slots, bundle }: Install, seen: Observation, rules: Poli
   );
   // Whose the others are, by no memory and for no names: only what anybody may overwrite.
   const { certEnv } = rules;
-  const read = readSlots({ certEnv, env, domains: [], ours: new Set(), takeOver: false, now: seen.at });
+  const read = readSlots({
+    certEnv,
+    env,
+    domains: [],
+    pastDomains: [],
+    ours: new Set(),
+    takeOver: false,
+    now: seen.at,
+  });
   const known = new Set([...bundles, ...(rules.takeOver ? [shadowing] : [])].map(({ fingerprint }) => fingerprint));
   for (const { name, content } of read.filter((slot) => slots.includes(slot.name))) {
     assert.ok(content.kind !== 'secret' && content.kind !== 'unreadable', name);

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { renewAt } from '../../src/certificates/renewal.ts';
 import { plan } from '../../src/plan/plan.ts';
 import {
+  ago,
   ahead,
   CURRENT,
   certificate,
@@ -25,6 +26,7 @@ import {
   observation,
   ourApp,
   policy,
+  routes,
   SECOND,
   STAGING,
   stored,
@@ -75,11 +77,49 @@ runRows([
   },
   {
     name: 'an order waits at the CA and marathon-lb has what it is to renew: both',
-    seen: { loadBalancer: loadBalancer({ env: holding(DUE) }), stored: empty({ order: inFlight(), wasEmpty: false }) },
+    seen: {
+      loadBalancer: loadBalancer({ env: holding(DUE) }),
+      routes: routes(),
+      stored: empty({ order: inFlight(), wasEmpty: false }),
+    },
     state: 'ordering',
     actions: ['adopt', 'issue'],
   },
 
+  {
+    name: 'the folder was lost and the label lost a name: Marathon is asked what it was before',
+    seen: {
+      loadBalancer: loadBalancer({ env: holding(CURRENT) }),
+      self: ourApp({ labels: vhost('a.net') }),
+      stored: empty(),
+    },
+    state: 'blind',
+    looks: ['past'],
+  },
+  {
+    name: 'the name was ours: the certificate is, too',
+    seen: {
+      loadBalancer: loadBalancer({ env: holding(CURRENT) }),
+      self: ourApp({ labels: vhost('a.net') }),
+      stored: empty(),
+      pastNames: ['a.net', 'b.net'],
+    },
+    state: 'live',
+    actions: ['adopt'],
+  },
+  {
+    name: "the name never was ours: the certificate is somebody else's",
+    seen: {
+      loadBalancer: loadBalancer({ env: holding(CURRENT) }),
+      self: ourApp({ labels: vhost('a.net') }),
+      stored: empty(),
+      pastNames: ['a.net'],
+      routes: routes(),
+    },
+    state: 'ordering',
+    actions: ['issue'],
+    notes: [/TAKE_OVER/],
+  },
   {
     name: 'PAUSE: what would be done is said, and not done',
     seen: { loadBalancer: loadBalancer({ env: {} }) },
@@ -112,7 +152,7 @@ runRows([
   },
   {
     name: 'just started, not healthy yet by our own check: nobody leads, soon looked at again',
-    seen: { self: ourApp({ tasks: [task('us.1', { alive: undefined })] }) },
+    seen: { self: ourApp({ tasks: [task('us.1', { alive: undefined, startedAt: ago(4 * SECOND) })] }) },
     state: 'following',
     why: /no task of \/letsencrypt-dcos is running, current and healthy yet/,
     againIn: SECOND,
@@ -137,7 +177,7 @@ runRows([
     seen: { loadBalancer: { ok: false, problem: 'Marathon: GET /v2/apps/marathon-lb: 404' }, stored: empty() },
     state: 'blind',
     why: /404/,
-    againIn: 30 * SECOND,
+    againIn: 10 * SECOND,
   },
   {
     name: 'blind with a certificate due: it is still told which one is live until when',

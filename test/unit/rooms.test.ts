@@ -40,7 +40,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ['node-cron'],
   },
   reconciler: { types: ['plan', 'log'] },
-  observe: { code: ['route', 'served', 'marathon'], types: ['act', 'plan', 'store', 'acme', 'config'] },
+  observe: { code: ['route', 'served', 'marathon', 'certificates'], types: ['act', 'plan', 'store', 'acme', 'config'] },
   act: { code: ['acme', 'marathon', 'certificates'], types: ['plan', 'store', 'log'] },
   status: { types: ['plan', 'certificates'] },
   plan: { code: ['marathon', 'certificates'], types: ['acme', 'route', 'served', 'store'] },

@@ -40,6 +40,7 @@ function context(values: readonly Value[], differing: Partial<SlotContext> = {})
     certEnv: SLOT,
     env,
     domains: NAMES,
+    pastDomains: [],
     ours: new Set([CURRENT.fingerprint]),
     takeOver: false,
     now: NOW,
