@@ -57,19 +57,18 @@ test('`once` as the command of the app: it ends with 0 when the certificate was 
 });
 
 test('`once` ends with 1 and the reason when it cannot be done', async (t) => {
-  const cluster = await quickCluster(t, { loadBalancers: 0 });
-  const env = {
-    ...cluster.caEnv,
-    MARATHON_URL: cluster.marathon.url,
-    LISTEN_ADDRESS: cluster.publicHosts[0] ?? '',
-    STATE_DIR: join(cluster.folder, 'state'),
-    DOMAINS: NAMES.join(','),
-  };
-  const { code, out } = await run(['once'], env);
-  assert.equal(code, 1);
-  assert.match(out, /^state {6}blind$/m);
-  assert.match(out, /^why {8}Marathon: GET \/v2\/apps\/letsencrypt-dcos: 404 /m);
+  const cluster = await quickCluster(t);
+  await cluster.addSidecar(await sidecarFor(['*.example.com'], { fields: { args: ['once'] } }));
+  const ended = await patiently(cluster, 'the run to end', () => {
+    return cluster.marathon.tasksOf(SIDECAR).find(({ endedAt }) => endedAt !== undefined);
+  });
+  assert.equal(ended.message, 'Command exited with status 1');
+  const out = await readFile(ended.stdout, 'utf8');
+  assert.match(out, /^state {6}no-names$/m);
+  assert.match(out, /^cure {7}put a public DNS name into HAPROXY_0_VHOST of \/letsencrypt-dcos$/m);
+  assert.match(out, /^note {7}\*\.example\.com: is a wildcard/m);
   assert.equal(cluster.pebble.counts().total, 0);
+  assert.deepEqual(cluster.marathon.violations, []);
 });
 
 /** The variables that a process of this machine was started with: what `docker exec` would give a command beside it. */

@@ -8,7 +8,6 @@ import {
   edit,
   NOTHING,
   ONE_OF_EACH,
-  patiently,
   quickCluster,
   sidecarFor,
   statusOf,
@@ -63,20 +62,5 @@ test('a label with junk in it: the good names are served, each bad one is told w
     { name: '10.0.0.7', reason: 'is an IP address; a certificate needs a host name' },
     { name: 'not_ours.example.com', reason: 'has the character "_", which no host name may have' },
   ]);
-  assert.deepEqual(cluster.marathon.violations, []);
-});
-
-test('a label with nothing but junk orders nothing and says what to write there', async (t) => {
-  const cluster = await quickCluster(t);
-  const since = countFrom(cluster);
-  await cluster.addSidecar(await sidecarFor(['*.example.com', 'localhost']));
-  const told = await patiently(cluster, 'the state no-names', async () => {
-    const [task] = cluster.tasks(SIDECAR);
-    const certificate = task && (await statusOf(task)).plan?.certificate;
-    return certificate?.state === 'no-names' && certificate;
-  });
-  assert.match(told.cure ?? '', /put a public DNS name into HAPROXY_0_VHOST of \/letsencrypt-dcos/);
-  assert.equal(told.refused.length, 2);
-  assert.deepEqual(since(), NOTHING);
   assert.deepEqual(cluster.marathon.violations, []);
 });

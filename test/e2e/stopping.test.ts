@@ -135,4 +135,5 @@ test('SIGHUP has it look at once, and nothing else happens', async (t) => {
   await untilAsked(cluster, before);
   assert.equal(task?.state, 'TASK_RUNNING');
   assert.deepEqual(since(), NOTHING);
+  assert.deepEqual(cluster.marathon.violations, []);
 });

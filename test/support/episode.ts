@@ -17,7 +17,7 @@ import { until } from './until.ts';
 /** Health checks, delays and back-off ten times as fast; nothing else is hurried. */
 const SECOND_MS = 100;
 /** A story hangs when nothing has come of it for so long, on a machine that is busy with others. */
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 60_000;
 
 export function quickCluster(t: Disposer, options: ClusterOptions = {}): Promise<Cluster> {
   return startCluster(t, { ...options, simulator: { secondMs: SECOND_MS, ...options.simulator } });
