@@ -30,10 +30,11 @@ interface Exit {
   readonly err: string;
 }
 
-function run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Exit> {
+function run(cluster: Cluster, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Exit> {
   const [file = '', ...program] = OUR_PROGRAM;
   return new Promise((resolve) => {
     execFile(file, [...program, ...args], { env, timeout: 30_000 }, (error, out, err) => {
+      cluster.hear(`the command ${args.join(' ')}`, out + err);
       resolve({ code: error === null ? 0 : Number(error.code), out, err });
     });
   });
@@ -113,12 +114,14 @@ test('`plan` beside the running program tells what is so and what would be done,
   await untilServed(cluster, NAMES);
   const env = await environmentOf(cluster.tasks(SIDECAR)[0]);
   const planned = async (more: Readonly<Record<string, string>> = {}): Promise<PlanAsJson> => {
-    const { code, out, err } = await leavesNoTrace(cluster, () => run(['plan', '--json'], { ...env, ...more }));
+    const { code, out, err } = await leavesNoTrace(cluster, () =>
+      run(cluster, ['plan', '--json'], { ...env, ...more }),
+    );
     assert.deepEqual([code, err], [0, '']);
     return JSON.parse(out) as PlanAsJson;
   };
 
-  const { code, out } = await leavesNoTrace(cluster, () => run(['plan'], env));
+  const { code, out } = await leavesNoTrace(cluster, () => run(cluster, ['plan'], env));
   assert.equal(code, 0);
   assert.match(out, /^state {6}live$/m);
 

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseConfig, SETTINGS } from '../../src/config.ts';
 import { freePort } from '../support/haproxy.ts';
+import { assertNoLeaks, secretsOf } from '../support/sweep.ts';
 import { until } from '../support/until.ts';
 
 const PROJECT = join(import.meta.dirname, '..', '..');
@@ -40,6 +41,7 @@ function start(t: TestContext, args: readonly string[], env: Readonly<Record<str
   t.after(async () => {
     child.kill('SIGKILL');
     await ended;
+    assertNoLeaks([{ from: `the command ${args.join(' ')}`, text: texts.out + texts.err }], secretsOf(env));
   });
   return { child, out: () => texts.out, err: () => texts.err, ended };
 }
