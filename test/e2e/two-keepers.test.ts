@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { issue } from '../support/certificates.ts';
 import { type Cluster, LOAD_BALANCER, startCluster } from '../support/cluster.ts';
 import type { Definition } from '../support/definitions.ts';
 import {
@@ -111,5 +112,21 @@ test('several who write into one load balancer', async (t) => {
     await untilServed(cluster, ['a.example.com']); // the other one is not drawn into it
   });
 
+  await step(
+    t,
+    'a bought certificate is put over one of ours: it stays, and ours go to the slots behind it',
+    async () => {
+      const bought = issue({ domains: ['sold.example.com'], issuerName: 'Expensive CA' });
+      const before = redeployments(cluster).length;
+      await updateEnv(cluster, LOAD_BALANCER, { HAPROXY_SSL_CERT: bought.pem });
+      await untilServed(cluster, ['a.example.com']);
+      await untilServed(cluster, ['b.example.com', 'c.example.com']);
+      for (const appId of ['/keeper-a', '/keeper-b']) await untilSaid(cluster, { appId, state: 'live' });
+      assert.equal(await untilServed(cluster, ['sold.example.com'], bought), bought.fingerprint);
+      assert.deepEqual(await slots(cluster), ['HAPROXY_SSL_CERT', 'HAPROXY_SSL_CERT0', 'HAPROXY_SSL_CERT1']);
+      assert.equal(redeployments(cluster).length - before, 3, 'one by the buyer, one by each keeper');
+      assert.equal(cluster.pebble.orders(), 2);
+    },
+  );
   assertWellBehaved(cluster);
 });
