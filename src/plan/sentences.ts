@@ -45,8 +45,13 @@ function cureFor(status: number, domain: string, { appId }: Policy): string {
   if (status === 503) {
     return `no rule of marathon-lb leads to us yet: ${appId} must be healthy, share marathon-lb's HAPROXY_GROUP, and have ${domain} in HAPROXY_0_VHOST`;
   }
-  return `another app answers for ${domain}: have it in HAPROXY_0_VHOST of ${appId} and set HAPROXY_0_BACKEND_WEIGHT=1000 there, so that our path comes first; or ${CATCH_ALL}`;
+  const other = `another app answers for ${domain}: have it in HAPROXY_0_VHOST of ${appId} and set HAPROXY_0_BACKEND_WEIGHT=1000 there, so that our path comes first; or ${CATCH_ALL}`;
+  return status === 404 ? `${other}${SECOND_KEEPER}` : other;
 }
+
+/** Its listener knows no token but its own, and answers 404 to all others. */
+const SECOND_KEEPER =
+  '; if it is another keeper with the catch-all labels, only one on a load balancer can have them: give both a list of names with the labels of letsencrypt-dcos.json, or one of them all the names';
 
 /** What a load balancer serves for a name, when it is not what it should be. */
 export function servedFinding({ domain, endpoint, verdict, taskId }: ServedLook, expected: string): Finding {

@@ -128,5 +128,27 @@ test('several who write into one load balancer', async (t) => {
       assert.equal(cluster.pebble.orders(), 2);
     },
   );
+  await step(
+    t,
+    'a second one with catch-all labels beside a first: no order, and why only one can have them',
+    async () => {
+      for (const [id, name] of [
+        ['/all-1', 'd.example.com'],
+        ['/all-2', 'e.example.com'],
+      ] as const) {
+        const edits = { fields: { id }, env: { DOMAINS: name, PAUSE: 'true' } };
+        await cluster.deploy(
+          await keeper('letsencrypt-dcos-catch-all', { ...edits, env: { ...cluster.caEnv, ...edits.env } }),
+        );
+      }
+      await untilSaid(cluster, {
+        appId: '/all-2',
+        state: 'waiting-for-route',
+        why: /^e\.example\.com through marathon-lb at .*: HTTP 404/,
+        cure: /another keeper with the catch-all labels, only one on a load balancer can have them/,
+      });
+      assert.equal(cluster.pebble.orders(), 2);
+    },
+  );
   assertWellBehaved(cluster);
 });

@@ -379,6 +379,12 @@ runRows([
     cure: /HAPROXY_0_BACKEND_WEIGHT=1000/,
   },
   {
+    name: '404: it may be a second keeper, whose catch-all labels come first; ours being catch-all too is no cure then',
+    seen: { ...first, routes: routes({ 'a.net': { kind: 'answered', status: 404, note: 'Not Found, text/plain' } }) },
+    state: 'waiting-for-route',
+    cure: /another keeper with the catch-all labels, only one on a load balancer can have them: .* letsencrypt-dcos\.json/,
+  },
+  {
     name: 'a load balancer cannot be reached: the port that names it',
     seen: { ...first, routes: routes({ 'a.net': { kind: 'unreachable', note: 'connection refused' } }) },
     state: 'waiting-for-route',
