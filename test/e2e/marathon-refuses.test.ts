@@ -223,6 +223,8 @@ async function tell(_: TestContext, row: Row, cluster: Cluster, nth: number): Pr
   await post(lane, env);
   if (row.stays) await untilMended(lane, row, row.stays);
   await served(lane);
+  // A request is recorded when it has been answered, which may be long after the certificate is served.
+  await until(() => changes(cluster, lane.loadBalancer).length >= (row.changes ?? 1), `${row.name}: PUTs`);
   assert.equal(changes(cluster, lane.loadBalancer).length, row.changes ?? 1, 'PUTs');
   assert.equal(redeployments(cluster, lane.loadBalancer).length, row.redeployments ?? 1, 'deployments');
   if (row.told) await wasTold(lane, row.told);
