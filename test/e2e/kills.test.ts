@@ -98,7 +98,7 @@ test('killed at any request boundary, the next start ends in the same served sta
     assert.ok(host, 'as many rows as hosts run at a time');
     try {
       const stage = await Stage.build(rowTest, cluster, { ...row, id: `row-${n}`, host });
-      results.push(await killedAt(stage, row, boundaries).finally(() => stage.strike()));
+      results.push(await killedAt(stage, row, boundaries).finally(() => stage.clear()));
     } finally {
       free.push(host);
     }
@@ -137,7 +137,7 @@ async function boundariesOf(t: Disposer, cluster: Cluster): Promise<readonly str
   await stage.begin();
   await stage.untilServed();
   assert.deepEqual([stage.orders(), stage.deployments()], [1, 1]);
-  await stage.strike();
+  await stage.clear();
   return stage.boundaries.reached.filter((name) => !/^(order poll|newNonce).* \d+$/.test(name));
 }
 

@@ -39,7 +39,7 @@ class Labels {
 
 /** What is done at the boundary. */
 export interface Blow {
-  /** Cuts the process off; resolves when it is dead. `moment` says whether its request may still be held meanwhile. */
+  /** Ends the process, or has it ended; resolves when it is dead. */
   strike(): Promise<void>;
   /** Whether the next process may have begun to ask: until then every request is the old one's. */
   successorAsks(): boolean;

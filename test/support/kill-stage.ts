@@ -135,7 +135,7 @@ export class Stage {
   }
 
   /** Makes room for the next row on this agent. */
-  async strike(): Promise<void> {
+  async clear(): Promise<void> {
     const { marathon } = this.#cluster;
     const ids = [this.#sidecar.id, this.#loadBalancer.id];
     for (const id of ids) await marathon.api('DELETE', `/v2/apps${id}?force=true`);
