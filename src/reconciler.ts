@@ -57,24 +57,24 @@ export class Reconciler {
     while (!signal.aborted) {
       const startedAt = performance.now();
       this.#woken = new AbortController(); // a wake-up from here on ends the sleep below
-      const until = await this.#pass(signal);
+      const waitMs = await this.#pass(signal);
       await pause(restAfter(performance.now() - startedAt), signal);
-      await this.#sleepUntil(until, AbortSignal.any([signal, this.#woken.signal]));
+      await this.#sleep(waitMs, AbortSignal.any([signal, this.#woken.signal]));
     }
   }
 
-  /** One pass; returns when to look again. */
-  async #pass(signal: AbortSignal): Promise<Date> {
+  /** One pass; returns for how long nobody needs to look again. */
+  async #pass(signal: AbortSignal): Promise<number> {
     try {
-      return await this.once(signal);
+      return await this.#turn(signal);
     } catch (error) {
       if (!signal.aborted) this.#log.error({ err: error as Error }, 'pass failed');
-      return new Date(Date.now() + AFTER_ERROR_MS);
+      return AFTER_ERROR_MS;
     }
   }
 
   /** Observe, plan, and do what the plan says. */
-  async once(signal: AbortSignal): Promise<Date> {
+  async #turn(signal: AbortSignal): Promise<number> {
     let seen = await this.#steps.observe(signal);
     let planned = this.#steps.plan(seen);
     if (planned.looks.length > 0) {
@@ -83,15 +83,16 @@ export class Reconciler {
     }
     this.#onPlan(planned);
     for (const action of planned.actions) await this.#steps.act(action, seen, signal);
-    return planned.checkAgainAt;
+    return planned.checkAgainAt.getTime() - planned.at.getTime();
   }
 
-  async #sleepUntil(time: Date, wakeUp: AbortSignal): Promise<void> {
+  /** By two clocks: one that is set back must not make a short sleep long, and a suspended machine must not oversleep. */
+  async #sleep(ms: number, wakeUp: AbortSignal): Promise<void> {
+    const [steadyEnd, wallEnd] = [performance.now() + ms, Date.now() + ms];
+    const left = (): number => Math.min(steadyEnd - performance.now(), wallEnd - Date.now());
     this.#turnedAt = performance.now();
-    // By both clocks: one that is set back must not turn a short sleep into a long one.
-    const end = performance.now() + time.getTime() - Date.now();
-    while (!wakeUp.aborted && time.getTime() > Date.now() && performance.now() < end) {
-      await pause(Math.min(time.getTime() - Date.now(), end - performance.now(), TICK_MS), wakeUp);
+    while (!wakeUp.aborted && left() > 0) {
+      await pause(Math.min(left(), TICK_MS), wakeUp);
       this.#turnedAt = performance.now();
     }
   }

@@ -40,7 +40,7 @@ export function startLoop(
   const usual: Steps = {
     observe: async () => observation({ at: new Date() }),
     lookCloser: async (seen) => seen,
-    plan: (seen) => ({ ...planned, checkAgainAt: again(seen.at) }),
+    plan: (seen) => ({ ...planned, at: seen.at, checkAgainAt: again(seen.at) }),
     act: async () => {},
   };
   const all = { ...usual, ...replaced };
