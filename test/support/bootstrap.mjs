@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const bin = join(root, 'node_modules', '.bin');
+const cache = join(root, 'node_modules', '.cache', 'letsencrypt-dcos');
 const isRoot = process.getuid?.() === 0;
 
 // sbin: haproxy and ip live there, and a user's PATH seldom has it.
@@ -176,8 +177,12 @@ function test(belongs, args) {
     .filter((file) => named.length === 0 || named.some((name) => file.includes(name)))
     .sort();
   if (files.length === 0) return fail(`no test file matches ${named.join(' ') || 'test/**/*.test.ts'}`);
-  // Most stories wait for a server: never fewer than two at a time.
-  const concurrency = Math.max(2, availableParallelism());
+  // Stories start the program some hundred times: as one file, and compiled modules are kept from run to run.
+  env.TEST_PROGRAM = join(cache, 'main.mjs');
+  env.NODE_COMPILE_CACHE = join(cache, 'compiled');
+  quietly([node24(), join(bin, 'esbuild'), ...BUNDLE, `--outfile=${env.TEST_PROGRAM}`]);
+  // Stories wait for servers much of the time: one more than there are cores.
+  const concurrency = availableParallelism() + 1;
   return isolated([
     node24(),
     '--test',
