@@ -66,6 +66,11 @@ export class Actions {
     return this.#deploymentId;
   }
 
+  /** Somebody may have granted a right or mended a setting: the next look need not wait. */
+  forgetFailedInstall(): void {
+    this.#failedInstall = undefined;
+  }
+
   /** Does what was planned; an order is only started. */
   async carryOut(action: Action, seen: Observation, signal: AbortSignal): Promise<void> {
     switch (action.kind) {
@@ -171,15 +176,17 @@ export class Actions {
       await this.#remember((ledger) => withPosted(noted(ledger), slots, fingerprint));
     } catch (error) {
       signal.throwIfAborted();
-      this.#installFailed(fingerprint, error as Error);
+      this.#installFailed(fingerprint, seen.loadBalancer.value.version, error as Error);
     }
     this.#tools.wake(); // look at once what became of it
   }
 
-  #installFailed(fingerprint: string, error: Error): void {
+  #installFailed(fingerprint: string, loadBalancerVersion: string, error: Error): void {
     const before = this.#failedInstall?.fingerprint === fingerprint ? this.#failedInstall.count : 0;
     const retryable = !(error instanceof MarathonError) || error.retryable;
-    this.#failedInstall = { at: new Date(), fingerprint, problem: error.message, retryable, count: before + 1 };
-    this.#tools.log.warn({ err: error, attempt: before + 1 }, 'certificate not posted');
+    const { message: problem } = error;
+    const count = before + 1;
+    this.#failedInstall = { at: new Date(), fingerprint, loadBalancerVersion, problem, retryable, count };
+    this.#tools.log.warn({ err: error, attempt: count }, 'certificate not posted');
   }
 }

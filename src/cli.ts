@@ -115,6 +115,8 @@ async function keep({ env, signal }: Context): Promise<number> {
 /** States in which we, or Marathon for us, are at work; the others end the command when they last, or promise to. */
 const WORKING = new Set<Plan['certificate']['state']>(['ordering', 'installing', 'deploying']);
 const PATIENCE_MS = 60_000;
+/** Without Marathon one more look, and that is it: a wrong address does not mend itself. */
+const BLIND_PATIENCE_MS = 15_000;
 
 async function onePass({ env, signal, out }: Context): Promise<number> {
   const finished = new AbortController();
@@ -124,7 +126,8 @@ async function onePass({ env, signal, out }: Context): Promise<number> {
     last = planned;
     const { state } = planned.certificate;
     idleSince = WORKING.has(state) ? undefined : (idleSince ?? Date.now());
-    const isInVain = idleSince !== undefined && planned.checkAgainAt.getTime() - idleSince > PATIENCE_MS;
+    const patienceMs = state === 'blind' ? BLIND_PATIENCE_MS : PATIENCE_MS;
+    const isInVain = idleSince !== undefined && planned.checkAgainAt.getTime() - idleSince > patienceMs;
     if (state === 'live' || isInVain || planned.paused) finished.abort();
   });
   await service.run(AbortSignal.any([signal, finished.signal]));

@@ -5,6 +5,7 @@
  * second one ends at once, and so does the deadline, which is below the grace that Marathon gives by default.
  */
 import { main } from './cli.ts';
+import { describeError } from './log.ts';
 
 const STOP_DEADLINE_MS = 2_500;
 
@@ -24,6 +25,11 @@ function end(name: string): void {
 function endAtOnce(): void {
   process.kill(process.pid, 'SIGKILL');
 }
+
+// None is known to get here. Printed by Node as it is, an error of another package could hold a private key.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`${describeError(error)}\n`, () => process.exit(1));
+});
 
 const code = await main(process.argv.slice(2), {
   env: process.env,

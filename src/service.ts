@@ -152,8 +152,7 @@ export class Service {
     const schedule = this.#config.checkSchedule ?? `${randomInt(60)} ${randomInt(24)} * * *`;
     const check = (): void => {
       this.#log.info({ state: this.#planned?.certificate.state, why: this.#planned?.certificate.why }, 'daily check');
-      this.#observer.forget();
-      this.#reconciler.wake();
+      this.#lookAnew();
     };
     const task: ScheduledTask = createTask(schedule, check, { timezone: 'UTC' });
     task.start();
@@ -161,12 +160,16 @@ export class Service {
   }
 
   #wakeOnHangup(): () => void {
-    const wake = (): void => {
-      this.#observer.forget();
-      this.#reconciler.wake();
-    };
+    const wake = (): void => this.#lookAnew();
     process.on('SIGHUP', wake);
     return () => process.off('SIGHUP', wake);
+  }
+
+  /** At everything, as if for the first time. What the CA has refused keeps its time: its limits are not ours to lift. */
+  #lookAnew(): void {
+    this.#observer.forget();
+    this.#actions.forgetFailedInstall();
+    this.#reconciler.wake();
   }
 
   /** Events only hasten the next look; without them the loop is slower and nothing else. */
@@ -202,10 +205,11 @@ const ALARMING: ReadonlySet<string> = new Set([
   'unproven',
 ]);
 
-/** The state with its reason, but for numbers and times, which change with every look. */
-function gist({ certificate: { state, why, cure } }: Plan): string {
-  const isProgress = state === 'ordering' || state === 'deploying' || state === 'live';
-  return isProgress ? state : `${state} ${why} ${cure}`.replace(/\d+/g, '');
+/** The state with its reason, but for times, numbers and which of the names comes first: these change with every look. */
+function gist({ certificate: { state, why, cure, domains } }: Plan): string {
+  if (state === 'ordering' || state === 'deploying' || state === 'live') return state;
+  const text = domains.reduce((rest, name) => rest.replaceAll(name, ''), `${state} ${why} ${cure}`);
+  return text.replace(/ \(and \d+ more\)|\d+/g, '');
 }
 
 function closing(listener: PublicListener): () => Promise<void> {

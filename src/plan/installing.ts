@@ -128,6 +128,7 @@ function hazardous({ slots, seen }: Situation): Verdict | undefined {
 function refusedBefore({ seen }: Situation, bundle: CertificateBundle): Verdict | undefined {
   const failed = seen.failedInstall;
   if (failed === undefined || failed.fingerprint !== bundle.fingerprint) return undefined;
+  if (seen.loadBalancer.ok && seen.loadBalancer.value.version !== failed.loadBalancerVersion) return undefined;
   const wait = failed.retryable ? Math.min(SECOND * 2 ** failed.count, 5 * MINUTE) : REFUSED_PAUSE;
   const at = later(failed.at, wait);
   if (at <= seen.at) return undefined;

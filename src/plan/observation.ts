@@ -39,6 +39,8 @@ export interface WireSeen {
 export interface FailedInstall {
   readonly at: Date;
   readonly fingerprint: string;
+  /** marathon-lb's version then: after a change of it, Marathon may think otherwise. */
+  readonly loadBalancerVersion: string;
   readonly problem: string;
   readonly retryable: boolean;
   /** How many in a row, this one included. */

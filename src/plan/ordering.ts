@@ -6,8 +6,9 @@
 import { failuresOf, retryAt } from '../certificates/ledger.ts';
 import { renewAt } from '../certificates/renewal.ts';
 import { sameNames, specFor } from '../certificates/spec.ts';
+import type { RouteLook } from '../route.ts';
 import type { OrderInFlight } from '../store.ts';
-import { routeFinding } from './sentences.ts';
+import { type Finding, peersFinding, routeFinding } from './sentences.ts';
 import type { Situation } from './situation.ts';
 import { HOUR, later, list, MINUTE, pace, SECOND, type Verdict } from './verdict.ts';
 
@@ -122,7 +123,7 @@ function noLoadBalancer({ seen, policy }: Situation): Verdict | undefined {
 }
 
 function noRoute(now: Situation): Verdict | undefined {
-  const { seen, policy } = now;
+  const { seen } = now;
   const { routes } = seen;
   const next = routesDueAt(now);
   if (routes === undefined || next <= seen.at) {
@@ -130,9 +131,16 @@ function noRoute(now: Situation): Verdict | undefined {
   }
   const [worst, ...others] = routes.looks.filter(({ verdict }) => verdict.kind !== 'ours');
   if (worst === undefined || isOnlyOurView(now)) return undefined;
-  const finding = routeFinding(worst, policy);
+  const finding = findingOn(worst, now);
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   return { state: 'waiting-for-route', ...finding, why: finding.why + more, againAt: next };
+}
+
+function findingOn(look: RouteLook, { seen, policy }: Situation): Finding {
+  const finding = routeFinding(look, policy);
+  const running = seen.self.ok ? seen.self.value.tasks.filter(({ state }) => state === 'TASK_RUNNING').length : 0;
+  const mayBePeer = running > 1 && look.verdict.kind === 'answered' && look.verdict.status === 404;
+  return mayBePeer ? peersFinding(policy, finding) : finding;
 }
 
 /** A load balancer that we cannot connect to may be open to the CA all the same: after a day it is asked. */

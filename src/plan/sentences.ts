@@ -53,6 +53,12 @@ function cureFor(status: number, domain: string, { appId }: Policy): string {
 const SECOND_KEEPER =
   '; if it is another keeper with the catch-all labels, only one on a load balancer can have them: give both a list of names with the labels of letsencrypt-dcos.json, or one of them all the names';
 
+/** Several of our own tasks run, and each knows only its own tokens: the load balancer may have asked another one. */
+export function peersFinding({ appId }: Policy, { why }: Finding): Finding {
+  const cure = `another instance of ${appId} may have answered, which knows no token of this one: run one instance`;
+  return { why, cure };
+}
+
 /** What a load balancer serves for a name, when it is not what it should be. */
 export function servedFinding({ domain, endpoint, verdict, taskId }: ServedLook, expected: string): Finding {
   const isPublic = taskId === undefined;

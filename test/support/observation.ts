@@ -24,7 +24,7 @@ export const NAMES = ['a.net', 'b.net'];
 export const SLOT = 'HAPROXY_SSL_CERT';
 export const DIRECTORY = 'https://acme-v02.api.letsencrypt.org/directory';
 export const STAGING = 'https://acme-staging-v02.api.letsencrypt.org/directory';
-const VERSION = '2026-11-20T08:00:00.000Z';
+export const VERSION = '2026-11-20T08:00:00.000Z';
 
 export function policy(differing: Partial<Policy> = {}): Policy {
   return {

@@ -27,6 +27,7 @@ import {
   STAGING,
   stored,
   task,
+  VERSION,
   wire,
 } from '../support/observation.ts';
 import { kinds, type Row, runRows } from '../support/plan-table.ts';
@@ -38,6 +39,7 @@ const older = certificate({ notBefore: ago(70 * DAY) });
 const refused = (differing: Partial<FailedInstall>): FailedInstall => ({
   at: NOW,
   fingerprint: CURRENT.fingerprint,
+  loadBalancerVersion: VERSION,
   problem: 'Marathon: PUT /v2/apps/marathon-lb: 409 App is locked',
   retryable: true,
   count: 1,
@@ -142,6 +144,12 @@ runRows([
   {
     name: 'the pause is over: tried again',
     seen: { ...issued, failedInstall: refused({ at: ago(2 * SECOND) }) },
+    state: 'installing',
+    actions: ['install'],
+  },
+  {
+    name: 'somebody has changed marathon-lb since it was refused: tried at once',
+    seen: { ...issued, failedInstall: refused({ retryable: false, loadBalancerVersion: 'before' }) },
     state: 'installing',
     actions: ['install'],
   },

@@ -292,6 +292,16 @@ runRows([
     actions: ['issue'],
   },
   {
+    name: 'two of our own tasks run, and the other one was asked: that is said, not that an app is in the way',
+    seen: {
+      ...first,
+      self: ourApp({ tasks: [task('us.1'), task('us.2', { startedAt: ago(SECOND) })] }),
+      routes: routes({ 'a.net': { kind: 'answered', status: 404, note: 'Not Found' } }),
+    },
+    state: 'waiting-for-route',
+    cure: /another instance of \/letsencrypt-dcos may have answered/,
+  },
+  {
     name: 'another app has answered for a day: the CA would meet it too',
     seen: {
       ...first,

@@ -40,6 +40,7 @@ import {
   STAGING,
   stored,
   task,
+  VERSION,
   vhost,
   wire,
 } from '../support/observation.ts';
@@ -133,6 +134,7 @@ function worldOf(draw: Draw): { seen: Observation; rules: Policy } {
       {
         at: draw(moments),
         fingerprint: expected,
+        loadBalancerVersion: draw([VERSION, 'another']),
         problem: '409',
         retryable: draw([true, false]),
         count: draw([1, 99]),

@@ -19,7 +19,7 @@ interface Room {
 }
 
 const ROOMS: Readonly<Record<string, Room>> = {
-  main: { code: ['cli'] },
+  main: { code: ['cli', 'log'] },
   cli: { code: ['service', 'status', 'web', 'config', 'log', 'version', 'privileges'], types: ['plan'] },
   service: {
     code: [
