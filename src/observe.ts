@@ -39,7 +39,7 @@ export class Observer {
     this.#senses = senses;
   }
 
-  /** Everything that is cheap to look at: two requests to Marathon and the state folder. */
+  /** Everything that is cheap to look at: our app and marathon-lb in Marathon, the deployment we began, the state folder. */
   async look(signal: AbortSignal): Promise<Observation> {
     const { config, marathon, store, actions } = this.#senses;
     // Before the folder is read: an order that ends in between must not look as if there were neither order nor result.
@@ -75,7 +75,7 @@ export class Observer {
     return closer;
   }
 
-  /** Forgets what the expensive looks saw, so that the next pass makes them anew: the daily check. */
+  /** Forgets what the expensive looks saw, so that the next pass makes them anew. */
   forget(): void {
     this.#routes = undefined;
     this.#wire = undefined;

@@ -5,18 +5,15 @@
  * them says what changed.
  */
 import { randomInt } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createTask, type ScheduledTask, validate } from 'node-cron';
 import { Challenges } from './acme/challenges.ts';
-import type { Authority } from './acme/transport.ts';
 import { Actions } from './act.ts';
 import { type Config, ConfigError } from './config.ts';
 import type { Log } from './log.ts';
-import type { MarathonAuth } from './marathon/auth.ts';
 import { MarathonClient } from './marathon/client.ts';
 import { Observer } from './observe.ts';
-import type { Policy } from './plan/observation.ts';
+import { authOf, authorityOf, type CaFiles, policyOf, readCaFiles } from './parts.ts';
 import { type Plan, plan } from './plan/plan.ts';
 import { become, takeOver } from './privileges.ts';
 import { Reconciler } from './reconciler.ts';
@@ -52,7 +49,7 @@ export class Service {
       marathon: this.#marathon,
       store: this.#store,
       challenges: this.#challenges,
-      authority: once(() => openAuthority(config, files.acme)),
+      authority: authorityOf(config, files.acme),
       log,
       wake: () => this.#reconciler.wake(),
     });
@@ -214,73 +211,4 @@ function gist({ certificate: { state, why, cure, domains } }: Plan): string {
 
 function closing(listener: PublicListener): () => Promise<void> {
   return () => listener.close();
-}
-
-function policyOf(config: Config): Policy {
-  const { appId, taskId, domains, takeOver, pause, deploymentTimeoutMs, loadBalancer, acme } = config;
-  const { directoryUrl, keyType } = acme;
-  const { id: loadBalancerId, certEnv } = loadBalancer;
-  return {
-    appId,
-    taskId,
-    loadBalancerId,
-    certEnv,
-    directoryUrl,
-    domains,
-    keyType,
-    takeOver,
-    pause,
-    deploymentTimeoutMs,
-  };
-}
-
-function authOf({ marathon: { user, password, token, serviceAccount } }: Config): MarathonAuth {
-  if (serviceAccount !== undefined) return { kind: 'service-account', credential: serviceAccount };
-  if (token !== undefined) return { kind: 'token', token };
-  if (user !== undefined) return { kind: 'basic', user, password: password ?? '' };
-  return { kind: 'none' };
-}
-
-interface CaFiles {
-  readonly acme: string | undefined;
-  readonly marathon: string | undefined;
-}
-
-async function readCaFiles({ acme, marathon }: Config): Promise<CaFiles> {
-  const problems: string[] = [];
-  const read = async (name: string, path: string | undefined): Promise<string | undefined> =>
-    path === undefined
-      ? undefined
-      : readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-          problems.push(`${name} must be a file we can read, not '${path}' (${error.code})`);
-          return undefined;
-        });
-  const files = {
-    acme: await read('ACME_CA_FILE', acme.caFile),
-    marathon: await read('MARATHON_CA_FILE', marathon.caFile),
-  };
-  if (problems.length > 0) throw new ConfigError(problems);
-  return files;
-}
-
-/** Loaded when first needed: acme-client and what it brings cost more memory and CPU than all else together. */
-async function openAuthority({ acme }: Config, caPem: string | undefined): Promise<Authority> {
-  const transport = await import('./acme/transport.ts');
-  const { directoryUrl, email, timeoutMs, proxyEnv } = acme;
-  return transport.openAuthority({
-    directoryUrl,
-    caPem,
-    email,
-    timeoutMs,
-    proxyEnv,
-    userAgent: `letsencrypt-dcos/${VERSION}`,
-  });
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }

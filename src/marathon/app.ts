@@ -45,9 +45,7 @@ export interface App {
   /** By port index: the containerPort of a mapping, or the port in host mode. */
   readonly containerPorts: readonly number[];
   readonly hostNetwork: boolean;
-  readonly requirePorts: boolean;
   readonly containerType: 'DOCKER' | 'MESOS' | undefined;
-  readonly upgradeStrategy: { readonly minimumHealthCapacity: number; readonly maximumOverCapacity: number };
   readonly lastTaskFailure: TaskFailure | undefined;
   /** Fields that a partial update drops in Marathon 1.6 and later unless they are sent again. */
   readonly echoes: Readonly<Record<string, unknown>>;
@@ -72,8 +70,6 @@ export function readApp(body: unknown): App {
     tasks: records(app.tasks).flatMap((task) => readTask(task) ?? []),
     hasHealthChecks: list(app.healthChecks).length > 0,
     ...readNetwork(app),
-    requirePorts: app.requirePorts === true,
-    upgradeStrategy: readStrategy(app),
     lastTaskFailure: readFailure(record(app.lastTaskFailure)),
     echoes: Object.fromEntries(ECHOED.filter((key) => app[key] != null).map((key) => [key, app[key]])),
   };
@@ -137,15 +133,6 @@ function hostPorts(app: Json): readonly number[] {
   const definitions = records(app.portDefinitions);
   if (definitions.length > 0) return definitions.map((definition) => number(definition.port) ?? 0);
   return list(app.ports).flatMap((port) => number(port) ?? []);
-}
-
-/** Marathon always writes it; 1 and 1 are its defaults. */
-function readStrategy(app: Json): App['upgradeStrategy'] {
-  const strategy = record(app.upgradeStrategy);
-  return {
-    minimumHealthCapacity: number(strategy?.minimumHealthCapacity) ?? 1,
-    maximumOverCapacity: number(strategy?.maximumOverCapacity) ?? 1,
-  };
 }
 
 function readFailure(failure: Json | undefined): TaskFailure | undefined {

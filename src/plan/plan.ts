@@ -92,14 +92,12 @@ function blind({ seen, policy, names }: Situation): Verdict | undefined {
   if (!seen.self.ok) return { state: 'blind', why: seen.self.problem, againAt };
   if (!seen.loadBalancer.ok) return { state: 'blind', why: seen.loadBalancer.problem, againAt };
   if (names.domains.length > 0) return undefined;
-  const source = policy.domains === undefined ? `no HAPROXY_n_VHOST label of ${policy.appId}` : 'DOMAINS';
-  const cure = `put a public DNS name into ${policy.domains === undefined ? `HAPROXY_0_VHOST of ${policy.appId}` : 'DOMAINS'}`;
-  return {
-    state: 'no-names',
-    why: `${source} has a name for a certificate`,
-    cure,
-    againAt: later(seen.at, AT_LEAST_EVERY),
-  };
+  const isLabel = policy.domains === undefined;
+  const why = isLabel
+    ? `no HAPROXY_n_VHOST label of ${policy.appId} has a name for a certificate`
+    : 'DOMAINS has no name for a certificate';
+  const cure = `put a public DNS name into ${isLabel ? `HAPROXY_0_VHOST of ${policy.appId}` : 'DOMAINS'}`;
+  return { state: 'no-names', why, cure, againAt: later(seen.at, AT_LEAST_EVERY) };
 }
 
 function following({ seen, policy, leader }: Situation): Verdict | undefined {
@@ -117,7 +115,6 @@ function ownStart({ self }: Observation, { taskId }: Policy): Date | undefined {
   return self.ok ? self.value.tasks.find(({ id }) => id === taskId)?.startedAt : undefined;
 }
 
-/** Not while an order runs: what it brings is the newest, and must not be followed by an older one. */
 /**
  * The folder came up empty, and a certificate has some of our names and others: it may be ours from before an edit of our
  * labels, which Marathon remembers.
@@ -130,6 +127,7 @@ function forgetful({ seen, slots }: Situation): Verdict | undefined {
   return { state: 'blind', why, looks: ['past'], againAt: seen.at };
 }
 
+/** Not while an order runs: what it brings is the newest, and must not be followed by an older one. */
 function adoption({ adoptable, seen }: Situation): readonly Action[] {
   const mayKeep = seen.stored.writable && seen.order === undefined;
   return adoptable !== undefined && mayKeep ? [{ kind: 'adopt', bundle: adoptable }] : [];

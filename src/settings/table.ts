@@ -155,7 +155,7 @@ export const TABLE = {
     'TAKE_OVER',
     'false',
     yesOrNo,
-    'true: overwrite a certificate that somebody else put into the first variable.',
+    "true: overwrite somebody else's certificate where it is served for one of our names.",
   ),
   pause: setting('PAUSE', 'false', yesOrNo, 'true: serve challenges and report, but change nothing.'),
   httpsProxy: {

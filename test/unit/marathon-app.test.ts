@@ -26,8 +26,7 @@ for (const [version, reference, secrets] of [
     assert.deepEqual(read.env.DCOS_SERVICE_ACCOUNT_CREDENTIAL, reference);
     assert.deepEqual(read.secrets, secrets);
     assert.deepEqual(read.containerPorts, [80, 443, 9090, 9091, 10000, 10001]);
-    assert.deepEqual([read.hostNetwork, read.requirePorts, read.containerType], [true, true, 'DOCKER']);
-    assert.deepEqual(read.upgradeStrategy, { minimumHealthCapacity: 0.5, maximumOverCapacity: 0.2 });
+    assert.deepEqual([read.hostNetwork, read.containerType], [true, 'DOCKER']);
     const [task] = read.tasks;
     assert.ok(task);
     assert.deepEqual([task.state, task.alive, task.host], ['TASK_RUNNING', true, '10.0.1.5']);

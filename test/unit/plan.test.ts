@@ -201,8 +201,8 @@ runRows([
     name: 'DOMAINS has nothing fit for a certificate: told by that name',
     policy: { domains: '10.0.0.1' },
     state: 'no-names',
-    why: /DOMAINS/,
-    cure: /DOMAINS/,
+    why: /^DOMAINS has no name for a certificate$/,
+    cure: /into DOMAINS$/,
     notes: [/10\.0\.0\.1: is an IP address/],
   },
   {

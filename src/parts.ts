@@ -1,0 +1,83 @@
+/**
+ * From settings to what the service is made of: policy, credentials, trusted roots, the way to the CA.
+ *
+ * Each function takes the settings and gives one part; service.ts puts them together.
+ */
+import { readFile } from 'node:fs/promises';
+import type { Authority } from './acme/transport.ts';
+import { type Config, ConfigError } from './config.ts';
+import type { MarathonAuth } from './marathon/auth.ts';
+import type { Policy } from './plan/observation.ts';
+import { VERSION } from './version.ts';
+
+/** The settings that decisions depend on. */
+export function policyOf(config: Config): Policy {
+  const { appId, taskId, domains, takeOver, pause, deploymentTimeoutMs, loadBalancer, acme } = config;
+  const { directoryUrl, keyType } = acme;
+  const { id: loadBalancerId, certEnv } = loadBalancer;
+  return {
+    appId,
+    taskId,
+    loadBalancerId,
+    certEnv,
+    directoryUrl,
+    domains,
+    keyType,
+    takeOver,
+    pause,
+    deploymentTimeoutMs,
+  };
+}
+
+export function authOf({ marathon: { user, password, token, serviceAccount } }: Config): MarathonAuth {
+  if (serviceAccount !== undefined) return { kind: 'service-account', credential: serviceAccount };
+  if (token !== undefined) return { kind: 'token', token };
+  if (user !== undefined) return { kind: 'basic', user, password: password ?? '' };
+  return { kind: 'none' };
+}
+
+/** Roots to check the CA's and Marathon's servers by, besides the system's; as PEM. */
+export interface CaFiles {
+  readonly acme: string | undefined;
+  readonly marathon: string | undefined;
+}
+
+/** Throws ConfigError with a sentence for each file that cannot be read. */
+export async function readCaFiles({ acme, marathon }: Config): Promise<CaFiles> {
+  const problems: string[] = [];
+  const read = async (name: string, path: string | undefined): Promise<string | undefined> =>
+    path === undefined
+      ? undefined
+      : readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+          problems.push(`${name} must be a file we can read, not '${path}' (${error.code})`);
+          return undefined;
+        });
+  const files = {
+    acme: await read('ACME_CA_FILE', acme.caFile),
+    marathon: await read('MARATHON_CA_FILE', marathon.caFile),
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return files;
+}
+
+/** Opened once, when first needed: acme-client and what it brings cost more memory and CPU than all else together. */
+export function authorityOf(config: Config, caPem: string | undefined): () => Promise<Authority> {
+  let opened: Promise<Authority> | undefined;
+  return () => {
+    opened ??= openAuthority(config, caPem);
+    return opened;
+  };
+}
+
+async function openAuthority({ acme }: Config, caPem: string | undefined): Promise<Authority> {
+  const transport = await import('./acme/transport.ts');
+  const { directoryUrl, email, timeoutMs, proxyEnv } = acme;
+  return transport.openAuthority({
+    directoryUrl,
+    caPem,
+    email,
+    timeoutMs,
+    proxyEnv,
+    userAgent: `letsencrypt-dcos/${VERSION}`,
+  });
+}
