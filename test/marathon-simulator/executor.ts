@@ -3,7 +3,7 @@
  *
  * An executor gets a `Launch` (what Mesos would have told the agent) and gives back something that can be killed and
  * that says when it has ended. Nothing it starts may outlive the simulator: `track` sees to that even when the
- * test's own process crashes.
+ * test's own process crashes or is ended by a signal; only after a SIGKILL of it there is nobody left to see to it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -61,10 +61,10 @@ export function processExecutor(options: ProcessOptions): Executor {
       cwd: options.cwd ?? launch.sandbox,
       env: { ...launch.env, ...options.extraEnv?.(launch) },
       stdio: ['ignore', output.stdout.fd, output.stderr.fd],
-      detached: false,
+      detached: true,
     });
     const started = once(child, 'spawn');
-    return await started.then(() => track(child)).finally(() => output.close());
+    return await started.then(() => track(child, toGroup)).finally(() => output.close());
   };
 }
 
@@ -80,20 +80,42 @@ export async function openOutput(sandbox: string) {
   return { stdout, stderr, close: () => Promise.all([stdout.close(), stderr.close()]) };
 }
 
-const children = new Set<ChildProcess>();
+/** How a signal gets to what was spawned. */
+type Send = (child: ChildProcess, signal: NodeJS.Signals) => void;
+
+const toChild: Send = (child, signal) => void child.kill(signal);
+
+/**
+ * To everything that a `detached` child has started, too: the program below the shell of a `cmd`. Mesos' command
+ * executor signals the whole tree as well.
+ */
+export const toGroup: Send = ({ pid }, signal) => {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // All of it has ended by itself.
+  }
+};
+
+const children = new Map<ChildProcess, Send>();
 let watching = false;
 
 /** Makes a RunningTask of a child, and makes sure that it dies with this process. */
-export function track(child: ChildProcess): RunningTask {
+export function track(child: ChildProcess, send: Send = toChild): RunningTask {
   watchOurEnd();
-  children.add(child);
+  children.set(child, send);
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => {
       children.delete(child);
+      send(child, 'SIGKILL'); // a container ends with its first process
       resolve({ code, signal });
     });
   });
-  return { pid: child.pid, exited, kill: (signal) => void child.kill(signal) };
+  const kill = (signal: NodeJS.Signals): void => {
+    if (children.has(child)) send(child, signal);
+  };
+  return { pid: child.pid, exited, kill };
 }
 
 function watchOurEnd(): void {
@@ -112,5 +134,5 @@ function dieWithoutOrphans(signal: NodeJS.Signals): void {
 }
 
 function killAll(): void {
-  for (const child of children) child.kill('SIGKILL');
+  for (const [child, send] of children) send(child, 'SIGKILL');
 }

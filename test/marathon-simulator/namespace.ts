@@ -16,7 +16,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { argvOf, type Executor, type Launch, openOutput, type RunningTask, track } from './executor.ts';
+import { argvOf, type Executor, type Launch, openOutput, type RunningTask, toGroup, track } from './executor.ts';
 import { mappings } from './model.ts';
 
 export interface NamespaceOptions {
@@ -71,9 +71,10 @@ async function hold(launch: Launch, options: NamespaceOptions): Promise<Held> {
   const child = spawn('/usr/bin/unshare', unshare, {
     env: launch.env,
     stdio: ['pipe', output.stdout.fd, output.stderr.fd],
+    detached: true,
   });
   await once(child, 'spawn').finally(() => output.close());
-  const task = track(child);
+  const task = track(child, toGroup);
   const pid = child.pid ?? 0;
   await namespacesOf(pid);
   return { pid, task, go: () => child.stdin?.end('go\n') };

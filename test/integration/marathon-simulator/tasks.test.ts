@@ -1,20 +1,18 @@
 /** Tasks: environment, death, back-off, kill grace, health checks and volumes. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Launch } from '../../marathon-simulator/executor.ts';
 import type { AppDefinition } from '../../marathon-simulator/model.ts';
 import { traitsOf } from '../../marathon-simulator/profiles.ts';
 import { taskEnv } from '../../marathon-simulator/task-env.ts';
 import { member, noting, simulated, webApp } from '../../support/simulated.ts';
 import { until } from '../../support/until.ts';
+import { processesIn } from './processes.ts';
 
 const NET = 2;
+const DEAF_CHILD = `(trap '' TERM; sleep 1000); true`;
 
 test('a task gets the environment that Marathon and Mesos give it, and nothing else', async () => {
   const vector = JSON.parse(await readFile(new URL('../../fixtures/marathon/task-env.json', import.meta.url), 'utf8'));
@@ -208,32 +206,19 @@ test('roles and constraints decide which agents are asked', async (t) => {
   assert.equal(new Set(marathon.tasksOf('/unique').map(({ host }) => host)).size, 2);
 });
 
-test('closing the simulator leaves no process behind', async (t) => {
-  const marathon = await simulated(t, NET);
-  await marathon.deployed(await marathon.add(webApp({ env: { DEAF: '1' } })));
-  const pid = marathon.tasksOf('/web')[0]?.pid ?? 0;
-  await marathon.close();
-  assert.throws(() => process.kill(pid, 0), /ESRCH/);
-});
-
-test('a simulator that is ended by a signal takes its tasks with it', async (t) => {
-  const workDir = await mkdtemp(join(tmpdir(), 'orphans-'));
-  t.after(() => rm(workDir, { recursive: true, force: true }));
-  const cli = fileURLToPath(new URL('orphans-story.ts', import.meta.url));
-  const child = spawn(process.execPath, [cli, workDir], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  const pid = Number(line.toString());
-  process.kill(pid, 0);
-  child.kill('SIGTERM');
-  await once(child, 'exit');
-  await until(() => hasEnded(pid), 'the task to be gone');
-});
-
-function hasEnded(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return false;
-  } catch {
-    return true;
-  }
+for (const { name, fields } of [
+  { name: 'a task that ignores SIGTERM', fields: { env: { DEAF: '1' } } },
+  { name: "a shell's child", fields: { cmd: 'sleep 1000; true', container: undefined, healthChecks: [] } },
+  { name: "a shell's child that ignores SIGTERM", fields: { cmd: DEAF_CHILD, container: undefined, healthChecks: [] } },
+]) {
+  test(`closing the simulator leaves no process behind: ${name}`, async (t) => {
+    const marathon = await simulated(t, NET);
+    await marathon.deployed(await marathon.add(webApp(fields)));
+    const { pid = 0, sandbox = '' } = marathon.tasksOf('/web')[0] ?? {};
+    const expected = 'cmd' in fields ? 2 : 1;
+    await until(async () => (await processesIn(sandbox)).length >= expected, 'the task, and what it starts');
+    await marathon.close();
+    assert.throws(() => process.kill(pid, 0), /ESRCH/);
+    await until(async () => (await processesIn(sandbox)).length === 0, 'all of it to end');
+  });
 }
