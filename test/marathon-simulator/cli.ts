@@ -1,7 +1,7 @@
 /**
  * The simulator alone, for any client: another program's load balancer, the dcos CLI, curl.
  *
- * Runs until SIGINT or SIGTERM, kills what it started, and leaves nothing behind.
+ * Runs until SIGINT, SIGTERM or SIGHUP, kills what it started, and leaves nothing behind.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -47,34 +47,39 @@ async function main(): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
+  const ended = stopped();
   const workDir = values['work-dir'] ?? (await mkdtemp(join(tmpdir(), 'marathon-')));
   let url = '';
-  const simulator = await startSimulator({
-    port: number(values.port),
-    host: values.host,
-    profile: profile(values.profile),
-    agents: values.agents.split(',').map(agent),
-    images: { ...images({ marathonUrl: () => url }), ...Object.fromEntries(values.image.map(image)) },
-    external: Object.fromEntries(values.external.map(external)),
-    workDir,
-    onEvent: ({ eventType, timestamp, appId, taskId, taskStatus, id }) => {
-      if (!values.quiet) print({ timestamp, eventType, appId, taskId, taskStatus, id });
-    },
-  });
-  url = simulator.url;
-  print({ listening: simulator.url, agents: values.agents, profile: values.profile });
-  await stopped();
-  await simulator.close();
-  if (values['work-dir'] === undefined) await rm(workDir, { recursive: true, force: true });
+  try {
+    const simulator = await startSimulator({
+      port: number(values.port),
+      host: values.host,
+      profile: profile(values.profile),
+      agents: values.agents.split(',').map(agent),
+      images: { ...images({ marathonUrl: () => url }), ...Object.fromEntries(values.image.map(image)) },
+      external: Object.fromEntries(values.external.map(external)),
+      workDir,
+      onEvent: ({ eventType, timestamp, appId, taskId, taskStatus, id }) => {
+        if (!values.quiet) print({ timestamp, eventType, appId, taskId, taskStatus, id });
+      },
+    });
+    url = simulator.url;
+    print({ listening: simulator.url, agents: values.agents, profile: values.profile });
+    await ended;
+    await simulator.close();
+  } finally {
+    if (values['work-dir'] === undefined) await rm(workDir, { recursive: true, force: true });
+  }
 }
 
 function print(facts: Readonly<Record<string, unknown>>): void {
   process.stdout.write(`${JSON.stringify(facts)}\n`);
 }
 
+/** `on` and not `once`: while we listen, the guard of our tasks (executor.ts) leaves a signal to us, the second one too. */
 function stopped(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
   });
 }
 
