@@ -7,7 +7,7 @@ import { AppState } from '../../marathon-simulator/app-state.ts';
 import { complete } from '../../marathon-simulator/definitions.ts';
 import { isObject } from '../../marathon-simulator/json.ts';
 import { labelSelector } from '../../marathon-simulator/label-selector.ts';
-import { type Profile, traitsOf } from '../../marathon-simulator/profiles.ts';
+import { PROFILES, type Profile, traitsOf } from '../../marathon-simulator/profiles.ts';
 import { readUpdate } from '../../marathon-simulator/read-definition.ts';
 import { render } from '../../marathon-simulator/render.ts';
 import { restartStrategy } from '../../marathon-simulator/strategy.ts';
@@ -16,6 +16,7 @@ import { validate } from '../../marathon-simulator/validate.ts';
 import { member } from '../../support/simulated.ts';
 
 const FIXTURES = new URL('../../fixtures/marathon/', import.meta.url);
+const SHIPPED = new URL('../../../marathon/', import.meta.url);
 const fixture = async (name: string) => JSON.parse(await readFile(new URL(name, FIXTURES), 'utf8'));
 
 test('how many old tasks die at once, and how many there may be in all, is as TaskReplaceActor counts', async () => {
@@ -60,20 +61,41 @@ const DEFINITIONS: readonly { file: string; profiles: readonly Profile[] }[] = [
   { file: 'sidecar.marathon-1.5plus.ucr-bridge.json', profiles: ['1.5.0', '1.5', '1.9', '1.11'] },
 ];
 
-test('every definition that a generation takes is taken by its profile', async () => {
-  const there = await readdir(new URL('app-definitions/', FIXTURES));
-  assert.deepEqual(DEFINITIONS.map(({ file }) => file).sort(), there.sort(), 'the table names them all');
-  for (const { file, profiles } of DEFINITIONS) {
-    const body = await fixture(`app-definitions/${file}`);
-    for (const profile of profiles) {
-      const traits = traitsOf(profile);
+const MODERN: readonly Profile[] = ['1.5.0', '1.5', '1.9', '1.11'];
+
+/** What this project ships, and the definition that people still have from its first program. */
+const OURS: readonly { file: string; profiles: readonly Profile[] }[] = [
+  { file: 'letsencrypt-dcos-catch-all.json', profiles: MODERN },
+  { file: 'letsencrypt-dcos-marathon-1.4.json', profiles: PROFILES },
+  { file: 'letsencrypt-dcos-test-1.json', profiles: MODERN },
+  { file: 'letsencrypt-dcos-test-2.json', profiles: MODERN },
+  { file: 'letsencrypt-dcos.json', profiles: MODERN },
+  { file: 'marathon-lb.json', profiles: MODERN },
+];
+
+async function assertTaken(file: URL, profiles: readonly Profile[]): Promise<void> {
+  const body = JSON.parse(await readFile(file, 'utf8'));
+  for (const profile of profiles) {
+    const traits = traitsOf(profile);
+    assert.doesNotThrow(() => {
       const app = complete(readUpdate(body, traits), body.id, traits);
-      assert.doesNotThrow(
-        () => validate(app, { traits, secretsEnabled: traits.secrets, old: undefined }),
-        `${file} under ${profile}`,
-      );
-    }
+      validate(app, { traits, secretsEnabled: traits.secrets, old: undefined });
+    }, `${file.pathname} under ${profile}`);
   }
+}
+
+test('every definition that a generation takes is taken by its profile', async () => {
+  const folder = new URL('app-definitions/', FIXTURES);
+  const there = await readdir(folder);
+  assert.deepEqual(DEFINITIONS.map(({ file }) => file).sort(), there.sort(), 'the table names them all');
+  for (const { file, profiles } of DEFINITIONS) await assertTaken(new URL(file, folder), profiles);
+});
+
+test('every definition of ours is taken by every generation that it claims', async () => {
+  const there = await readdir(SHIPPED);
+  assert.deepEqual(OURS.map(({ file }) => file).sort(), there.sort(), 'the table names them all');
+  for (const { file, profiles } of OURS) await assertTaken(new URL(file, SHIPPED), profiles);
+  await assertTaken(new URL('../letsencrypt-dcos.seed.json', FIXTURES), PROFILES);
 });
 
 const SHAPES: readonly { file: string; profile: Profile }[] = [
