@@ -5,10 +5,11 @@
  * is there whole, old or new. Whatever is wrong with the folder becomes a sentence in `problems` and never stops the
  * program; only saving fails, so that nothing is ordered that could not be kept. How a file reads is in state-files.ts.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf, replaceFile, syncFolder, writeTemporary } from './atomic-file.ts';
 import type { CertificateBundle } from './certificates/bundle.ts';
 import { EMPTY_LEDGER, type Ledger } from './certificates/ledger.ts';
 import {
@@ -219,9 +220,9 @@ export class Store {
     try {
       await this.#spareNewer(name);
       // Once more, because another instance starting on a shared volume may have swept our temporary file away.
-      await this.#replace(name, text).catch((error) => {
+      await replaceFile(this.#dir, name, text).catch((error) => {
         if (codeOf(error) !== 'ENOENT') throw error;
-        return this.#replace(name, text);
+        return replaceFile(this.#dir, name, text);
       });
       this.#nowWritable();
     } catch (error) {
@@ -229,33 +230,11 @@ export class Store {
     }
   }
 
-  async #replace(name: string, text: string): Promise<void> {
-    await rename(await this.#writeTemporary(name, text), this.#path(name));
-    await this.#syncFolder();
-  }
-
-  /** Mode 0600 in so many words: the umask may leave even less. */
-  async #writeTemporary(name: string, text: string): Promise<string> {
-    const path = this.#path(`.${name}.${randomBytes(6).toString('hex')}.tmp`);
-    const file = await open(path, 'wx', 0o600);
-    try {
-      await file.chmod(0o600);
-      await file.writeFile(text);
-      await file.sync();
-      return path;
-    } catch (error) {
-      await rm(path, { force: true }).catch(() => undefined);
-      throw error;
-    } finally {
-      await file.close();
-    }
-  }
-
   async #remove(name: string): Promise<void> {
     try {
       await this.#spareNewer(name);
       await rm(this.#path(name), { force: true });
-      await this.#syncFolder();
+      await syncFolder(this.#dir);
     } catch (error) {
       throw this.#notWritable(name, error);
     }
@@ -270,18 +249,6 @@ export class Store {
     this.#problems.set(aside, `${this.#path(name)} was written by a newer release; it was set aside as ${aside}`);
   }
 
-  /** Some network file systems can't flush a folder, and say so: then the rename itself has to do. */
-  async #syncFolder(): Promise<void> {
-    const folder = await open(this.#dir, constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      await folder.sync().catch((error) => {
-        if (!['EINVAL', 'ENOTSUP', 'ENOSYS'].includes(codeOf(error) ?? '')) throw error;
-      });
-    } finally {
-      await folder.close();
-    }
-  }
-
   async #testWriting(): Promise<void> {
     try {
       await (this.#onlyLooks ? this.#askForWriting() : this.#tryWriting());
@@ -293,7 +260,7 @@ export class Store {
 
   async #tryWriting(): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-    const probe = await this.#writeTemporary(LEDGER, PROBE);
+    const probe = await writeTemporary(this.#dir, LEDGER, PROBE);
     await rm(probe, { force: true });
   }
 
@@ -373,11 +340,6 @@ async function modeOf(path: string): Promise<number | undefined> {
 
 const octal = (mode: number): string => mode.toString(8).padStart(4, '0');
 const stamp = (): string => new Date().toISOString().replace(/[:.]/g, '-');
-
-function codeOf(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : undefined;
-}
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
