@@ -22,6 +22,7 @@ export interface FailNext {
   /** Text is sent as it is, anything else as JSON. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The reply only: a change is made at once, and its events come before the reply. */
   readonly delayMs?: number;
   /** Cut the body after so many bytes and close the connection. */
   readonly truncateAt?: number;

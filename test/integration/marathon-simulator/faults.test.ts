@@ -51,6 +51,20 @@ test('a reply can be reset, truncated, delayed', async (t) => {
   assert.ok(Date.now() - before >= 95);
 });
 
+test('the events of a change may come before its reply', async (t) => {
+  const marathon = await withWeb(t);
+  const stream = await eventStream(marathon);
+  marathon.faults.failNext({ method: 'PUT', delayMs: 300 });
+  let replied = false;
+  const reply = put(marathon, { env: { A: '2' } }).finally(() => {
+    replied = true;
+  });
+  await until(() => stream.text().includes('event: deployment_success'), 'the event');
+  assert.equal(replied, false);
+  assert.equal((await reply).status, 200);
+  stream.socket.destroy();
+});
+
 test('somebody else writes between the GET and the PUT of a client', async (t) => {
   const marathon = await withWeb(t);
   marathon.faults.failNext({
@@ -112,6 +126,17 @@ test('tasks can be made to start late, to crash, and never to be healthy', async
   await marathon.deployed(id);
 });
 
+test('the image may take its time: the task is staging, and starts when it has come', async (t) => {
+  const marathon = await simulated(t, NET);
+  marathon.faults.delayStart('/web', 300);
+  const id = await marathon.add(webApp({ healthChecks: [] }));
+  await until(() => marathon.tasksOf('/web')[0], 'the task');
+  assert.equal(marathon.tasksOf('/web')[0]?.state, 'TASK_STAGING');
+  await marathon.deployed(id);
+  const [task] = marathon.tasksOf('/web');
+  assert.ok(Date.parse(task?.startedAt ?? '') - Date.parse(task?.stagedAt ?? '') >= 295);
+});
+
 /** Raw bytes of the event stream, as they come. */
 async function eventStream(marathon: Simulator, query = '', accept = 'text/event-stream') {
   const { hostname, port } = new URL(marathon.url);
@@ -169,6 +194,21 @@ test('the stream can lose, double and garble events, and close at once', async (
   marathon.faults.sse.closeAtOnce = 1;
   const closed = await eventStream(marathon);
   await until(() => closed.socket.closed, 'the end');
+});
+
+test('the stream can end its lines with LF alone, and send a line of 10 MB', async (t) => {
+  const marathon = await withWeb(t);
+  marathon.faults.sse.lineEnd = '\n';
+  const stream = await eventStream(marathon);
+  await put(marathon, { env: { A: '2' } });
+  await until(() => /^event: deployment_success\ndata: \{.*\}\n\n/m.test(stream.text()), 'the event');
+  const [, body = ''] = stream.text().split(/\r\n\r\n(.*)/s);
+  assert.doesNotMatch(body, /\r/);
+  const line = `data: ${'x'.repeat(10 * 1024 * 1024)}\n\n`;
+  marathon.faults.sendRawToEventStreams(line);
+  await until(() => stream.text().endsWith('x\n\n'), 'all of it');
+  assert.ok(stream.text().includes(line));
+  stream.socket.destroy();
 });
 
 test('basic auth answers 401 in HTML, a token passes in both forms until it expires', async (t) => {
