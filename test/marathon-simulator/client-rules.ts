@@ -2,7 +2,9 @@
  * What a well-behaved client of Marathon never does; each breach becomes a sentence in `simulator.violations`.
  *
  * Marathon itself would let most of these pass and damage somebody's app: that is why the simulator looks. The tests'
- * own operator requests are not held to them.
+ * own operator requests are not held to them. Two rules cannot be seen from here: that no private key is in a log is asserted
+ * by the sweep at the end of every cluster (test/support/cluster-sweep.ts), that a token never goes to another origin by the
+ * test of the client (test/integration/marathon-client.test.ts).
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { isObject, type Json } from './json.ts';
