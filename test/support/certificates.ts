@@ -12,6 +12,7 @@ import {
   sign,
   X509Certificate,
 } from 'node:crypto';
+import { isIPv4 } from 'node:net';
 import forge from 'node-forge';
 import type { KeyType } from '../../src/certificates/spec.ts';
 
@@ -27,6 +28,7 @@ export interface Issued {
 }
 
 export interface IssueOptions {
+  /** Names, or addresses of IPv4. */
   readonly domains: readonly string[];
   /** Default: an hour ago. */
   readonly notBefore?: Date;
@@ -146,10 +148,16 @@ function certificate(
 }
 
 function extensions({ domains, ca }: IssueOptions): Node[] {
-  const names = domains.map((domain) => asn1.create(Class.CONTEXT_SPECIFIC, 2, false, domain));
+  const names = domains.map(generalName);
   const isCa = ca ? [primitive(Type.BOOLEAN, '\xff')] : [];
   const constraints = extension('2.5.29.19', sequence(...isCa));
   return names.length > 0 ? [constraints, extension('2.5.29.17', sequence(...names))] : [constraints];
+}
+
+/** An address is another kind of name (RFC 5280 §4.2.1.6): clients look for it there only. */
+function generalName(name: string): Node {
+  if (!isIPv4(name)) return asn1.create(Class.CONTEXT_SPECIFIC, 2, false, name);
+  return asn1.create(Class.CONTEXT_SPECIFIC, 7, false, String.fromCharCode(...name.split('.').map(Number)));
 }
 
 function extension(id: string, value: Node): Node {

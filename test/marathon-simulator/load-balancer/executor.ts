@@ -192,9 +192,10 @@ function selectionOf(args: readonly string[]): Selection {
 }
 
 function frameOf(launch: Launch, certificates: readonly string[]): Frame {
+  const ports = new Set([80, 443, 9090, ...containerPorts(launch.app)]); // the first three: as the templates come
   return {
     env: launch.env,
-    addresses: Object.fromEntries([80, 443, 9090].map((port) => [port, addressOf(port, launch)])),
+    addresses: Object.fromEntries([...ports].map((port) => [port, addressOf(port, launch)])),
     sslDirectory: join(launch.sandbox, 'ssl'),
     certificates,
     getconfigScript: fileURLToPath(new URL('getconfig.lua', import.meta.url)),

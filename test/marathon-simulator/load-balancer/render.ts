@@ -23,7 +23,7 @@ export interface Fragment {
 /** What is the same whatever the apps are. */
 export interface Frame {
   readonly env: Readonly<Record<string, string>>;
-  /** Where the container's ports 80, 443 and 9090 are to be found: `10.0.0.4:31080`. */
+  /** Where the container's ports, 80, 443 and 9090 above all, are to be found: `10.0.0.4:31080`. */
   readonly addresses: Readonly<Record<number, string>>;
   readonly sslDirectory: string;
   /** File names in that directory, in the order of the bind line. */
