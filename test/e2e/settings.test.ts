@@ -10,34 +10,13 @@ import { issue, selfSigned } from '../support/certificates.ts';
 import { type Cluster, LOAD_BALANCER, SIDECAR, startCluster } from '../support/cluster.ts';
 import type { Edits } from '../support/definitions.ts';
 import { servedFingerprint, startHaproxy } from '../support/haproxy.ts';
-import {
-  assertWellBehaved,
-  changes,
-  keeper,
-  QUICK,
-  redeployments,
-  shown,
-  step,
-  untilSaid,
-  untilServed,
-  updateEnv,
-} from '../support/operator.ts';
+import { assertDoneOnce, keeper, QUICK, shown, step, untilSaid, untilServed, updateEnv } from '../support/operator.ts';
 
 const NAME = 'www.example.com';
 const BOUGHT_NAME = 'shop.example.com';
 
 async function post(cluster: Cluster, env: Readonly<Record<string, string>>): Promise<void> {
   await cluster.addSidecar(await keeper('letsencrypt-dcos', { env, labels: { HAPROXY_0_VHOST: NAME } }));
-}
-
-function assertDoneOnce(cluster: Cluster): void {
-  assert.equal(cluster.pebble.orders(), 1);
-  assert.equal(changes(cluster).length, 1);
-  assert.deepEqual(
-    redeployments(cluster).map(({ state }) => state),
-    ['succeeded'],
-  );
-  assertWellBehaved(cluster);
 }
 
 /** A Marathon that speaks TLS under a CA that no system knows; the root is what an operator would mount as a file. */

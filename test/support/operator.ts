@@ -175,3 +175,14 @@ export async function restart(cluster: Cluster, appId: string): Promise<void> {
 export function assertWellBehaved(cluster: Cluster): void {
   assert.deepEqual(cluster.marathon.violations, []);
 }
+
+/** One order, one change, one deployment that went through: the whole cost of a certificate. */
+export function assertDoneOnce(cluster: Cluster): void {
+  assert.equal(cluster.pebble.orders(), 1);
+  assert.equal(changes(cluster).length, 1);
+  assert.deepEqual(
+    redeployments(cluster).map(({ state }) => state),
+    ['succeeded'],
+  );
+  assertWellBehaved(cluster);
+}
