@@ -8,7 +8,7 @@ import type { Challenges } from './acme/challenges.ts';
 import { obtain } from './acme/order.ts';
 import { AcmeError } from './acme/problem.ts';
 import type { Authority } from './acme/transport.ts';
-import { isPublicCa, isStagingDirectory } from './certificates/authority.ts';
+import { gateOf } from './certificates/authority.ts';
 import { type CertificateBundle, objections } from './certificates/bundle.ts';
 import {
   type Ledger,
@@ -135,8 +135,7 @@ export class Actions {
   async #inspect(bundle: CertificateBundle, { domains }: CertificateSpec): Promise<void> {
     const now = new Date();
     const { directoryUrl, store } = this.#tools;
-    const publicCa = isPublicCa(directoryUrl);
-    const bad = [...objections(bundle, { domains, now, publicCa, stagingAllowed: isStagingDirectory(directoryUrl) })];
+    const bad = [...objections(bundle, { domains, now, ...gateOf(directoryUrl) })];
     if (renewAt(bundle) <= now) bad.push('it is due for renewal already (is the clock right?)');
     if (bad.length === 0) return;
     await store.clearOrder();

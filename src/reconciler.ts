@@ -5,8 +5,8 @@
  * is a pause, for our own deployment sends a storm of events. Sleeps are short and compare times, so that a clock that
  * jumps, a machine that was suspended, and timers that Node cannot hold (over 24 days) need no code of their own.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from './log.ts';
+import { pause } from './pause.ts';
 import type { Observation } from './plan/observation.ts';
 import type { Plan } from './plan/plan.ts';
 import type { Action } from './plan/verdict.ts';
@@ -100,9 +100,4 @@ export class Reconciler {
 
 function restAfter(passMs: number): number {
   return Math.min(Math.max(passMs * REST, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS);
-}
-
-/** A sleep that the signal ends early, without an error. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -5,7 +5,6 @@
  * them says what changed.
  */
 import { randomInt } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createTask, type ScheduledTask, validate } from 'node-cron';
 import { Challenges } from './acme/challenges.ts';
 import { Actions } from './act.ts';
@@ -14,6 +13,7 @@ import type { Log } from './log.ts';
 import { MarathonClient } from './marathon/client.ts';
 import { Observer } from './observe.ts';
 import { authOf, authorityOf, type CaFiles, policyOf, readCaFiles } from './parts.ts';
+import { pause } from './pause.ts';
 import { type Plan, plan } from './plan/plan.ts';
 import { become, takeOver } from './privileges.ts';
 import { Reconciler } from './reconciler.ts';
@@ -186,7 +186,7 @@ export class Service {
       }
       const held = performance.now() - connectedAt > RECONNECT_MS.longest;
       wait = held ? RECONNECT_MS.first : Math.min(wait * 2, RECONNECT_MS.longest);
-      await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+      await pause(wait * (0.5 + Math.random() / 2), signal);
     }
   }
 }

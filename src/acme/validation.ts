@@ -7,6 +7,7 @@
  */
 
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../pause.ts';
 import type { Job } from './order.ts';
 import { poll } from './poll.ts';
 import { AcmeError, type Subproblem, verdict } from './problem.ts';
@@ -111,10 +112,6 @@ async function howMany(): Promise<number> {
   const before = performance.now();
   await breathe();
   return performance.now() - before > LAG_MS ? AT_ONCE.lagging : AT_ONCE.usual;
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }
 
 function noHttp01(domain: string): ConstructorParameters<typeof AcmeError>[0] {

@@ -36,6 +36,11 @@ export function isStagingDirectory(directoryUrl: string): boolean {
   return !isPublicCa(directoryUrl) || /staging|test-api/i.test(directoryUrl);
 }
 
+/** What binds a certificate of this directory before it may be handed to HAProxy; for bundle.ts's `objections`. */
+export function gateOf(directoryUrl: string): { publicCa: boolean; stagingAllowed: boolean } {
+  return { publicCa: isPublicCa(directoryUrl), stagingAllowed: isStagingDirectory(directoryUrl) };
+}
+
 /** Let's Encrypt's staging intermediates of today, and of the days of ACME v1, as old deployments may still hold. */
 export function isStagingIssuer(issuer: string): boolean {
   return /\(STAGING\)|\bFake LE\b|happy hacker fake CA/i.test(issuer);

@@ -3,7 +3,7 @@
  *
  * Pure. Each rule speaks or is silent (undefined); `prove` always speaks, for it is the last.
  */
-import { isPublicCa, isStagingDirectory } from '../certificates/authority.ts';
+import { gateOf } from '../certificates/authority.ts';
 import { type CertificateBundle, objections } from '../certificates/bundle.ts';
 import { contested, type Ledger, type Replacement, withReplacement } from '../certificates/ledger.ts';
 import { renewAt } from '../certificates/renewal.ts';
@@ -63,12 +63,10 @@ function holds(slot: Slot, bundle: CertificateBundle, { seen }: Situation): bool
 
 /** The gate: a PEM that HAProxy refuses is a total outage, so none leaves the house that has not passed. */
 function forbidden({ names, policy, seen }: Situation, bundle: CertificateBundle, slot: Slot): Verdict | undefined {
-  const publicCa = isPublicCa(policy.directoryUrl);
   // More names than wanted are no objection: a name that left the label goes with the next certificate.
   const domains = [...new Set([...names.domains, ...bundle.domains])];
-  const stagingAllowed = isStagingDirectory(policy.directoryUrl);
   const bad = [
-    ...objections(bundle, { domains, now: seen.at, publicCa, stagingAllowed }),
+    ...objections(bundle, { domains, now: seen.at, ...gateOf(policy.directoryUrl) }),
     slotObjection(slot, bundle, seen.at) ?? [],
   ].flat();
   return bad.length === 0

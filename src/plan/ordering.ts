@@ -14,6 +14,7 @@ import { HOUR, later, list, MINUTE, pace, SECOND, type Verdict } from './verdict
 
 /** After losing our memory and a crash, an order waits this long: a crash loop must not spend the CA's limits. */
 const CRASH_PAUSE = 15 * MINUTE;
+/** How long a load balancer that only we cannot reach holds up an order. */
 const UNKNOWN_FOR = 24 * HOUR;
 /** How long "every name leads to us" is believed. */
 const ROUTES_GOOD_FOR = 10 * SECOND;

@@ -5,8 +5,8 @@
  * It makes requests on a visitor's word, so the word is held short: only names in the app's own HAPROXY_{n}_VHOST labels,
  * only `/`, only HEAD, only ports 80 and 443, about once a second. The one other thing a visitor chooses is http or https.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { pause } from '../pause.ts';
 import { listen, newServer, type PublicListener } from './server.ts';
 import { byDns, type ConnectTo, transcriptOf } from './transcript.ts';
 
@@ -111,7 +111,7 @@ class OwnUrl {
   /** A second after it ended, not after it began: with a slow load balancer, requests must not pile up. */
   async #forget(transcript: Promise<string>): Promise<void> {
     await transcript;
-    await sleep(PAUSE_MS, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+    await pause(PAUSE_MS, this.#stopped.signal);
     this.#last = undefined;
   }
 }
