@@ -5,10 +5,11 @@
  * request, a body, a header or an AxiosError (that one carries signed requests and prints them).
  */
 
-import { cureFor } from './cure.ts';
+import { cureFor } from './troubles.ts';
 
 const NAMESPACE = 'urn:ietf:params:acme:error:';
-const MONTH_MS = 31 * 24 * 3_600_000;
+/** The longest window of any public CA's limits: what lies beyond is a broken clock, not a wish. */
+const LONGEST_WAIT_MS = 7 * 24 * 3_600_000;
 /** Names spelled out in the message; all of them are in `domains`. */
 const TOLD = 5;
 
@@ -35,6 +36,7 @@ export interface AcmeProblem {
 export class AcmeError extends Error {
   override readonly name = 'AcmeError';
   readonly type: string;
+  readonly detail: string;
   readonly status: number | undefined;
   /** The names that are to blame, as far as the CA told. */
   readonly domains: readonly string[];
@@ -45,6 +47,7 @@ export class AcmeError extends Error {
   constructor(problem: AcmeProblem) {
     super(sentence(problem));
     this.type = problem.type;
+    this.detail = problem.detail;
     this.status = problem.status;
     this.retryAfter = problem.retryAfter;
     this.subproblems = problem.subproblems ?? [];
@@ -69,7 +72,15 @@ export function refusal(
     return new AcmeError({ type: 'http', detail: `HTTP ${status}${excerpt(data)}`, request, status, retryAfter });
   }
   const { type, detail } = told;
-  return new AcmeError({ type, detail, request, status, retryAfter, subproblems: blamed(told) });
+  const until = retryAfter ?? retryAfterIn(detail, new Date());
+  return new AcmeError({
+    type,
+    detail,
+    request,
+    status,
+    retryAfter: until,
+    subproblems: status < 500 ? blamed(told) : told.subproblems,
+  });
 }
 
 /** An order or authorization that turned invalid: no request of ours was refused, names were. */
@@ -110,19 +121,42 @@ function readSubproblem(data: unknown): readonly Subproblem[] {
   return [{ type: told.type, detail: told.detail, domain }];
 }
 
-/** With exactly one bad name Boulder sends no subproblem, only the name in quotes: `Cannot issue for "X": …`. */
-function blamed(told: Told): readonly Subproblem[] {
-  if (told.subproblems.length > 0) return told.subproblems;
-  const quoted = /\bfor "([a-z0-9_*-]+(?:\.[a-z0-9_*-]+)+)"/i.exec(told.detail)?.[1]?.toLowerCase();
-  return quoted === undefined ? [] : [{ type: told.type, detail: told.detail, domain: quoted }];
+/**
+ * With exactly one bad name Boulder sends no subproblem: it stands in the text. In quotes in most (`Cannot issue for
+ * "X": …`, `already issued for "X"`), bare in two: a pause lists names, and CAA tells our name or else the record's.
+ */
+const NAMED: readonly RegExp[] = [
+  /\bfor "([^"]+)"/i,
+  /\brequesting certificates for (.+?) and possibly others/i,
+  /\bprocessing CAA for ([^\s:]+)/i,
+  /\bCAA record for ([^\s:]+)/i,
+];
+const NAME = /^[a-z0-9_*-]+(?:\.[a-z0-9_*-]+)+$/;
+
+export function blamed({ type, detail, subproblems }: Told): readonly Subproblem[] {
+  if (subproblems.some(({ domain }) => domain !== undefined)) return subproblems;
+  const list = NAMED.map((pattern) => pattern.exec(detail)?.[1]).find((found) => found !== undefined);
+  const names = (list ?? '').toLowerCase().split(/[\s,]+/);
+  return names.filter((name) => NAME.test(name)).map((domain) => ({ type, detail, domain }));
 }
 
-/** Seconds or an HTTP date (RFC 9110 §10.2.3). A month is the most that is believed. */
+/** Seconds or an HTTP date (RFC 9110 §10.2.3). A week is the most that is believed. */
 export function parseRetryAfter(header: unknown, now: Date): Date | undefined {
   if (typeof header !== 'string') return undefined;
   const text = header.trim();
   const at = /^\d+$/.test(text) ? now.getTime() + Number(text) * 1000 : httpDate(text);
-  return at === undefined ? undefined : new Date(Math.min(at, now.getTime() + MONTH_MS));
+  return at === undefined ? undefined : believable(at, now);
+}
+
+/** Boulder writes it into the text too, and some CAs only there: `…, retry after 2026-01-02 03:04:05 UTC: see …`. */
+function retryAfterIn(detail: string, now: Date): Date | undefined {
+  const [, day, time] = /retry after (\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)/i.exec(detail) ?? [];
+  const at = Date.parse(`${day}T${time}Z`);
+  return Number.isNaN(at) ? undefined : believable(at, now);
+}
+
+function believable(at: number, now: Date): Date {
+  return new Date(Math.min(at, now.getTime() + LONGEST_WAIT_MS));
 }
 
 /** Date.parse takes a lot more than dates ("-1", "1.5"); an HTTP date begins with the day of the week. */
@@ -133,15 +167,16 @@ function httpDate(text: string): number | undefined {
 
 function sentence(problem: AcmeProblem): string {
   const { type, detail, request, status, subproblems = [], code } = problem;
-  const named = subproblems.filter(({ domain }) => domain !== undefined);
-  if (named.length > 0) return `ACME: ${named.slice(0, TOLD).map(blame).join('; ')}${more(named.length)}`;
-  const cure = cureFor({ type, detail, domain: undefined, code });
+  const named = subproblems.flatMap(({ domain, ...why }) => (domain === undefined ? [] : [blame(domain, why)]));
+  if (named.length > 0) return `ACME: ${named.slice(0, TOLD).join('; ')}${more(named.length)}`;
+  const cure = cureFor({ type, detail, code });
   const what = type === 'http' ? '' : [status, type].filter(Boolean).join(' ');
   return `ACME: ${[request, what, detail].filter(Boolean).join(': ')}${cure}`;
 }
 
-function blame({ domain, type, detail }: Subproblem): string {
-  return `${domain}: ${type}: ${detail}${cureFor({ type, detail, domain, code: undefined })}`;
+/** One name's part of the message. */
+export function blame(domain: string, { type, detail }: { readonly type: string; readonly detail: string }): string {
+  return `${domain}: ${type}: ${detail}${cureFor({ type, detail, domain })}`;
 }
 
 function more(count: number): string {

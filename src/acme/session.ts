@@ -7,7 +7,7 @@
 
 import type { Client, Authorization as ClientAuthorization, Order as ClientOrder, crypto } from 'acme-client';
 import type { CertificateSpec } from '../certificates/spec.ts';
-import { readProblem, type Subproblem } from './problem.ts';
+import { blamed, readProblem, type Subproblem } from './problem.ts';
 import type { Wire } from './transport.ts';
 
 export interface AcmeOrder {
@@ -167,5 +167,6 @@ export class Session {
 function problemsOf(error: unknown): readonly Subproblem[] {
   const told = readProblem(error);
   if (told === undefined) return [];
-  return told.subproblems.length > 0 ? told.subproblems : [{ type: told.type, detail: told.detail, domain: undefined }];
+  const names = blamed(told);
+  return names.length > 0 ? names : [{ type: told.type, detail: told.detail, domain: undefined }];
 }

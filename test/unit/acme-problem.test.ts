@@ -15,7 +15,7 @@ const retryAfters: readonly { header: unknown; at: string | undefined }[] = [
   { header: '122400', at: '2026-11-23T22:00:00.000Z' }, // 34 hours: a real one of Let's Encrypt
   { header: 'Sun, 22 Nov 2026 13:00:00 GMT', at: '2026-11-22T13:00:00.000Z' },
   { header: 'Sun, 22 Nov 2026 11:00:00 GMT', at: '2026-11-22T11:00:00.000Z' },
-  { header: '99999999999999999999', at: '2026-12-23T12:00:00.000Z' }, // no more than a month is believed
+  { header: '99999999999999999999', at: '2026-11-29T12:00:00.000Z' }, // no more than a week is believed
   { header: '-1', at: undefined },
   { header: '1.5', at: undefined },
   { header: 'soon', at: undefined },
@@ -58,7 +58,7 @@ const refusals: readonly {
     },
     type: 'rejectedIdentifier',
     domains: ['a.lan'],
-    says: /^ACME: a\.lan: rejectedIdentifier: .*public suffix \(TLD\)\. The CA will not issue for a\.lan/,
+    says: /^ACME: a\.lan: rejectedIdentifier: .*public suffix \(TLD\)\. a\.lan is no public domain name/,
   },
   {
     name: 'several bad names come as subproblems',
@@ -75,7 +75,7 @@ const refusals: readonly {
     },
     type: 'rejectedIdentifier',
     domains: ['a.lan', 'b.example'],
-    says: /^ACME: a\.lan: rejectedIdentifier: no public suffix\. .*; b\.example: malformed: label too long$/,
+    says: /^ACME: a\.lan: rejectedIdentifier: no public suffix\. .*; b\.example: malformed: label too long\. The CA cannot read b\.example/,
   },
   {
     name: 'new terms to accept keep their link',

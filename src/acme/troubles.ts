@@ -1,0 +1,304 @@
+/**
+ * The catalogue's table: each thing a CA refuses and each way of not reaching it → who is blocked, when it is tried
+ * again, and what would help.
+ *
+ * Read from the top: the first row whose type and text fit wins. Texts are Let's Encrypt's (Boulder's va, ra, ratelimits,
+ * policy and wfe2 packages) and Pebble's; a CA that words it differently gets the row without a text. Who is judged by
+ * a row stands in catalogue.ts.
+ */
+
+/** Who is blocked: one name, this set of names, all of our account at this CA, or the CA itself (or the way to it). */
+export type Scope = 'name' | 'certificate' | 'account' | 'directory';
+/** When the same is tried again; the ledger has the steps. */
+export type Pace = 'name' | 'dns' | 'day' | 'week' | 'order' | 'settings' | 'outage';
+
+export interface Trouble {
+  /** RFC 8555 §6.7 without the namespace; or `transport`, `unreadable`, `http` and others of our own. */
+  readonly type: string;
+  readonly detail: string;
+  readonly domain?: string | undefined;
+  /** Of a transport failure. */
+  readonly code?: string | undefined;
+}
+
+type Cure = (name: string, detail: string) => string;
+type Row = readonly [type: RegExp, text: RegExp, scope: Scope, pace: Pace, cure: Cure];
+
+const ANY = /^/;
+const none: Cure = () => '';
+
+const brokenTls: Cure = (d) =>
+  `The challenge path of ${d} is redirected to HTTPS whose TLS is broken: exempt /.well-known/acme-challenge from the redirect`;
+
+const VALIDATION: readonly Row[] = [
+  [
+    /^connection$/,
+    /redirect|invalid port/i,
+    'name',
+    'day',
+    (d) =>
+      `The challenge path of ${d} is redirected to where the CA does not follow: it takes 301, 302, 307 and 308 to ports 80 and 443, no more than ten. Exempt /.well-known/acme-challenge from the redirect`,
+  ],
+  [
+    /^(connection|unauthorized|incorrectResponse|dns)$/,
+    /secondary validation/i,
+    'name',
+    'name',
+    (d) =>
+      `${d} is reachable from one place but not from others: geo-blocking, DDoS protection or stale DNS? The CA checks from several networks`,
+  ],
+  [
+    /^connection$/,
+    /refused|reset/i,
+    'name',
+    'name',
+    (d) => `Nothing listens there on port 80. Is marathon-lb running on the machine that ${d} points to?`,
+  ],
+  [
+    /^connection$/,
+    ANY,
+    'name',
+    'name',
+    (d) =>
+      `Check that DNS A/AAAA of ${d} points to a public agent running marathon-lb, and that the firewall lets TCP 80 in from anywhere`,
+  ],
+  [
+    /^(unauthorized|incorrectResponse)$/,
+    /invalid response|non-200|key authorization|not match|404|503|html/i,
+    'name',
+    'name',
+    (d) =>
+      `Another app answered for ${d}: give this app's HAPROXY_0_VHOST the name, with HAPROXY_0_PATH=/.well-known/acme-challenge and the highest HAPROXY_0_BACKEND_WEIGHT`,
+  ],
+  [
+    /^(dns|unknownHost)$/,
+    /SERVFAIL|REFUSED|CAA|timed out|networking error|DNSSEC/i,
+    'name',
+    'name',
+    (d) =>
+      `The name servers of ${d} answer with errors (DNSSEC? CAA queries dropped?): ask the DNS provider, and try a DNSSEC debugger`,
+  ],
+  [
+    /^(dns|unknownHost)$/,
+    ANY,
+    'name',
+    'dns',
+    (d) => `Create a public A or AAAA record for ${d}, or take the name out of the labels`,
+  ],
+  [
+    /^caa$/,
+    ANY,
+    'name',
+    'day',
+    (d) =>
+      `A CAA record forbids this CA to issue for ${d}: add one that allows it (Let's Encrypt's is 0 issue "letsencrypt.org"), or remove the record`,
+  ],
+  [/^tls$/, ANY, 'name', 'name', brokenTls],
+];
+
+const REFUSED_NAMES: readonly Row[] = [
+  [/^malformed$/, /only speaks HTTP/i, 'name', 'name', brokenTls], // a verdict on a challenge, but by the same type
+  [
+    /^(malformed|rejectedIdentifier)$/,
+    /more than \d+ (?:identifiers|names|domains|DNS names)/i,
+    'certificate',
+    'week',
+    (_, detail) => {
+      const most = /more than (\d+)/.exec(detail)?.[1];
+      return `This CA puts no more than ${most} names on a certificate: shorten HAPROXY_0_VHOST (or DOMAINS) to ${most} names`;
+    },
+  ],
+  [
+    /^rejectedIdentifier$/,
+    /public suffix|labels?\b|invalid character|one dot|longer than|IP address/i,
+    'name',
+    'week',
+    (d) => `${d} is no public domain name: take it out of the labels, or write it as the Internet knows it`,
+  ],
+  [
+    /^(rejectedIdentifier|unsupportedIdentifier)$/,
+    ANY,
+    'name',
+    'week',
+    (d) => `The CA will not issue for ${d}, by its policy: take the name out of the labels`,
+  ],
+  [
+    /^malformed$/,
+    /issue for|identifier|domain|label|character/i,
+    'name',
+    'week',
+    (d) => `The CA cannot read ${d} as a domain name: take it out of the labels, or spell it as the Internet knows it`,
+  ],
+  [
+    /^unsupported$/,
+    /http-01/,
+    'name',
+    'day',
+    (d) => `This CA wants ${d} proved in another way: use another LETSENCRYPT_SERVER_URL`,
+  ],
+];
+
+const WAIT = 'The certificate in place stays until it expires; nothing is asked of the CA before that time';
+
+const LIMITS: readonly Row[] = [
+  [
+    /^rateLimited$/,
+    /visit|paused|prevented/i,
+    'name',
+    'week',
+    (d) => `${d} failed too often and is paused at the CA: mend it first, then open that link`,
+  ],
+  [
+    /^rateLimited$/,
+    /failed authorizations/i,
+    'name',
+    'name',
+    (d) => `${d} failed too often: mend the cause first. Nothing is asked of the CA for it before that time`,
+  ],
+  [/^rateLimited$/, /exact set/i, 'certificate', 'order', () => WAIT],
+  [/^rateLimited$/, /already issued/i, 'name', 'order', () => WAIT],
+  [
+    /^rateLimited$/,
+    /service busy|overloaded|too many (requests|connections)|retry later/i,
+    'directory',
+    'outage',
+    () => 'The CA is busy; certificates in place stay valid',
+  ],
+  [/^rateLimited$/, ANY, 'account', 'order', () => WAIT],
+];
+
+const otherCa: Cure = () =>
+  'This CA wants an account of its own web site (external account binding): use another LETSENCRYPT_SERVER_URL';
+
+const ACCOUNT: readonly Row[] = [
+  [
+    /^unauthorized$/,
+    /account .*(status|deactivated|revoked)/i,
+    'account',
+    'order',
+    () => 'The ACME account was deactivated or revoked: delete its file in the state folder to have a new one',
+  ],
+  [/^externalAccountRequired$/, ANY, 'account', 'settings', otherCa],
+  [/^(unauthorized|malformed)$/, /external ?account|\bEAB\b/i, 'account', 'settings', otherCa],
+  [
+    /^userActionRequired$/,
+    ANY,
+    'account',
+    'day',
+    () => 'The CA has new terms: open the link and accept them. It is tried again once a day',
+  ],
+  [
+    /^(unsupportedContact|invalidContact|invalidEmail)$/,
+    ANY,
+    'account',
+    'settings',
+    () => 'Correct LETSENCRYPT_EMAIL, or leave it empty',
+  ],
+  [
+    /^accountDoesNotExist$/,
+    ANY,
+    'account',
+    'order',
+    () =>
+      'The CA does not know our account, and did not register it anew: if that lasts, delete its file in the state folder',
+  ],
+];
+
+const ORDER: readonly Row[] = [
+  [
+    /^(badCSR|badPublicKey|badSignatureAlgorithm)$/,
+    ANY,
+    'certificate',
+    'settings',
+    () => 'The CA does not take this kind of key: set KEY_TYPE=ec256 or KEY_TYPE=rsa2048',
+  ],
+  [/^badNonce$/, ANY, 'directory', 'outage', () => 'Does a proxy on the way to the CA keep old answers?'],
+  [
+    /^serverInternal$/,
+    ANY,
+    'directory',
+    'outage',
+    () => 'The CA, or a proxy on the way to it, has a problem; certificates in place stay valid',
+  ],
+];
+
+const REACHING: readonly Row[] = [
+  [
+    /^http$/,
+    /HTTP 407/,
+    'directory',
+    'outage',
+    () => 'The proxy wants a user and a password: write them into HTTPS_PROXY',
+  ],
+  [
+    /^http$/,
+    ANY,
+    'directory',
+    'outage',
+    () => 'The CA, or a proxy on the way to it, has a problem; certificates in place stay valid',
+  ],
+  [
+    /^unreadable$/,
+    ANY,
+    'directory',
+    'outage',
+    () => 'Is LETSENCRYPT_SERVER_URL the URL of an ACME v2 directory? Then something on the way spoils its answers',
+  ],
+  [
+    /^transport$/,
+    /ENOTFOUND|EAI_AGAIN/,
+    'directory',
+    'outage',
+    () => "The CA's host name cannot be resolved: check LETSENCRYPT_SERVER_URL and the DNS of this container",
+  ],
+  [
+    /^transport$/,
+    /CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/,
+    'directory',
+    'outage',
+    () => "The CA's own certificate is out of date by the clock of this machine: is the clock right?",
+  ],
+  [
+    /^transport$/,
+    /CERT_|_CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS/,
+    'directory',
+    'settings',
+    () =>
+      'Its certificate is not trusted here: for a private CA, or where TLS is intercepted, set ACME_CA_FILE to the root certificate (PEM)',
+  ],
+  [
+    /^transport$/,
+    /EPROTO|ERR_SSL/,
+    'directory',
+    'outage',
+    () => 'That is not TLS: check LETSENCRYPT_SERVER_URL and HTTPS_PROXY',
+  ],
+  [/^transport$/, /PROXY/, 'directory', 'outage', () => 'Check HTTPS_PROXY and NO_PROXY'],
+  [
+    /^transport$/,
+    ANY,
+    'directory',
+    'outage',
+    () => 'Does the firewall let this container out to the CA, or is a proxy needed (HTTPS_PROXY)?',
+  ],
+  [/^settings$/, ANY, 'directory', 'settings', none],
+];
+
+const ROWS: readonly Row[] = [...LIMITS, ...ACCOUNT, ...REFUSED_NAMES, ...VALIDATION, ...ORDER, ...REACHING];
+
+/** What the table says of it; undefined where it says nothing. */
+export function ruling({ type, detail, code }: Trouble): { readonly scope: Scope; readonly pace: Pace } | undefined {
+  const [, , scope, pace] = rowOf(type, detail, code) ?? [];
+  return scope && pace && { scope, pace };
+}
+
+/** Ready to be put behind the CA's sentence; empty where we know nothing better. */
+export function cureFor({ type, detail, domain, code }: Trouble): string {
+  const cure = rowOf(type, detail, code)?.[4](domain ?? 'the name', detail) ?? '';
+  return cure === '' ? '' : `. ${cure}`;
+}
+
+function rowOf(type: string, detail: string, code: string | undefined): Row | undefined {
+  const text = `${code ?? ''} ${detail}`;
+  return ROWS.find(([types, details]) => types.test(type) && details.test(text));
+}
