@@ -14,6 +14,8 @@ import { MarathonClient } from './marathon/client.ts';
 import { Observer } from './observe.ts';
 import { authOf, authorityOf, type CaFiles, policyOf, readCaFiles } from './parts.ts';
 import { pause } from './pause.ts';
+import { Peers } from './peers.ts';
+import type { Observation } from './plan/observation.ts';
 import { type Plan, plan } from './plan/plan.ts';
 import { become, takeOver } from './privileges.ts';
 import { Reconciler } from './reconciler.ts';
@@ -29,6 +31,7 @@ export class Service {
   readonly #config: Config;
   readonly #log: Log;
   readonly #challenges = new Challenges();
+  readonly #peers: Peers;
   readonly #startedAt = new Date();
   readonly #marathon: MarathonClient;
   readonly #store: Store;
@@ -42,6 +45,7 @@ export class Service {
     this.#config = config;
     this.#log = log;
     this.#onPlan = onPlan;
+    this.#peers = new Peers(config.taskId);
     this.#marathon = new MarathonClient({ ...config.marathon, auth: authOf(config), caPem: files.marathon });
     this.#store = new Store(config.stateDir);
     this.#actions = new Actions({
@@ -64,7 +68,7 @@ export class Service {
     const policy = policyOf(config);
     this.#reconciler = new Reconciler(
       {
-        observe: (signal) => this.#observer.look(signal),
+        observe: (signal) => this.#look(signal),
         lookCloser: (seen, planned, signal) => this.#observer.lookCloser(seen, planned, signal),
         plan: (seen) => plan(seen, policy),
         act: (action, seen, signal) => this.#actions.carryOut(action, seen, signal),
@@ -89,6 +93,7 @@ export class Service {
     try {
       // Before the first order: the CA comes back on this port. After the last one, for the same reason.
       stops.push(closing(await this.#listenPublic()), closing(await this.#listenAdmin()));
+      stops.push(() => this.#peers.close());
       await takeOver(this.#config.stateDir, this.#config.runAs);
       become(this.#config.runAs);
       await this.#store.open();
@@ -116,9 +121,17 @@ export class Service {
     return plan(await this.#observer.lookCloser(seen, planned, signal), policy);
   }
 
+  /** While Marathon does not answer, those seen last are still the best guess of who else is there. */
+  async #look(signal: AbortSignal): Promise<Observation> {
+    const seen = await this.#observer.look(signal);
+    if (seen.self.ok) this.#peers.learn(seen.self.value);
+    return seen;
+  }
+
   #listenPublic(): Promise<PublicListener> {
     const { listenAddress: host, httpPort: port } = this.#config;
-    return listenPublic({ host, port, challenges: this.#challenges, isAlive: () => this.#reconciler.isAlive() });
+    const isAlive = (): boolean => this.#reconciler.isAlive();
+    return listenPublic({ host, port, challenges: this.#challenges, peers: this.#peers, isAlive });
   }
 
   #listenAdmin(): Promise<PublicListener> {

@@ -20,6 +20,11 @@ export class Challenges {
     this.#answers.delete(token);
   }
 
+  /** All that are published now. */
+  get tokens(): Iterable<string> {
+    return this.#answers.keys();
+  }
+
   answerTo(token: string): string | undefined {
     return this.#answers.get(token);
   }

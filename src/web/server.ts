@@ -6,8 +6,7 @@
  */
 import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
-import type { Challenges } from '../acme/challenges.ts';
-import { addChallengeRoutes, sayPlainly } from './challenge.ts';
+import { addChallengeRoutes, type ChallengeDeps, sayPlainly } from './challenge.ts';
 import { addAdminRoutes, sayInJson } from './json.ts';
 
 export interface PublicListener {
@@ -18,14 +17,9 @@ export interface PublicListener {
 const HEADER_BYTES = 8 * 1024;
 const REQUEST_TIMEOUT_MS = 5_000;
 
-export async function listenPublic(o: {
-  host: string;
-  port: number;
-  challenges: Challenges;
-  isAlive: () => boolean;
-}): Promise<PublicListener> {
+export async function listenPublic(o: { host: string; port: number } & ChallengeDeps): Promise<PublicListener> {
   const server = newServer(sayPlainly);
-  addChallengeRoutes(server, o.challenges, o.isAlive);
+  addChallengeRoutes(server, o);
   return listen(server, { host: o.host, port: o.port, setting: 'HTTP_PORT' });
 }
 

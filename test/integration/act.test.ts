@@ -10,6 +10,7 @@ import { Actions } from '../../src/act.ts';
 import { specFor } from '../../src/certificates/spec.ts';
 import { createLog } from '../../src/log.ts';
 import { MarathonClient } from '../../src/marathon/client.ts';
+import { Peers } from '../../src/peers.ts';
 import { Store } from '../../src/store.ts';
 import { listenPublic } from '../../src/web/server.ts';
 import { type CannedMarathon, startCannedMarathon } from '../support/canned-marathon.ts';
@@ -83,7 +84,13 @@ test('a CA whose certificates are over at once: none is kept, and the next order
     defaultAddress: '127.31.91.2',
   });
   const { acting, store, challenges } = await actions(t, marathon, pebble);
-  const listener = await listenPublic({ host: '127.31.91.2', port: httpPort, challenges, isAlive: () => true });
+  const listener = await listenPublic({
+    host: '127.31.91.2',
+    port: httpPort,
+    challenges,
+    peers: new Peers(undefined),
+    isAlive: () => true,
+  });
   t.after(() => listener.close());
   await acting.carryOut({ kind: 'issue', spec: specFor(domains, 'ec256'), resume: undefined }, seen, never);
   await acting.idle();

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Challenges } from '../../src/acme/challenges.ts';
+import { Peers } from '../../src/peers.ts';
 import { listenPublic, type PublicListener } from '../../src/web/server.ts';
 import { connectRaw, rawExchange } from '../support/raw-http.ts';
 
@@ -14,7 +15,8 @@ const PATH = '/.well-known/acme-challenge';
 async function startListener(t: TestContext, isAlive = () => true): Promise<PublicListener> {
   const challenges = new Challenges();
   challenges.publish(TOKEN, KEY_AUTHORIZATION);
-  const listener = await listenPublic({ host: '127.0.0.1', port: 0, challenges, isAlive });
+  const peers = new Peers(undefined); // of whom it knows none
+  const listener = await listenPublic({ host: '127.0.0.1', port: 0, challenges, peers, isAlive });
   t.after(() => listener.close());
   return listener;
 }
@@ -178,7 +180,8 @@ test('closing ends kept-alive connections at once', async (t) => {
 
 test('a taken port is told with the setting that names it', async (t) => {
   const { port } = await startListener(t);
-  const second = listenPublic({ host: '127.0.0.1', port, challenges: new Challenges(), isAlive: () => true });
+  const parts = { challenges: new Challenges(), peers: new Peers(undefined), isAlive: () => true };
+  const second = listenPublic({ host: '127.0.0.1', port, ...parts });
   await assert.rejects(
     second,
     new RegExp(`^Error: HTTP_PORT: cannot listen on 127\\.0\\.0\\.1 port ${port}: another process`),

@@ -6,6 +6,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Challenges } from '../../src/acme/challenges.ts';
+import { Peers } from '../../src/peers.ts';
 import { type LoadBalancerInstance, lookAtRoutes, type RouteVerdict } from '../../src/route.ts';
 import { listenPublic } from '../../src/web/server.ts';
 import { freePort, type RunningHaproxy, startHaproxyWith } from '../support/haproxy-with.ts';
@@ -21,7 +22,13 @@ interface World {
 
 async function startWorld(t: TestContext): Promise<World> {
   const challenges = new Challenges();
-  const listener = await listenPublic({ host: '127.0.0.1', port: 0, challenges, isAlive: () => true });
+  const listener = await listenPublic({
+    host: '127.0.0.1',
+    port: 0,
+    challenges,
+    peers: new Peers(undefined),
+    isAlive: () => true,
+  });
   t.after(() => listener.close());
   const sidecar = `backend sidecar\n  server one 127.0.0.1:${listener.port}\n`;
   return { challenges, sidecar, signal: new AbortController().signal };
