@@ -30,6 +30,8 @@ export interface OrderProgress {
 export interface OrderJournal {
   account(directory: string): Promise<Account | undefined>;
   saveAccount(account: Account): Promise<void>;
+  /** An order for these names is about to be asked for: counted even if nobody lives to read the CA's reply. */
+  noteOrder(directory: string, domains: readonly string[]): Promise<void>;
   saveOrder(order: OrderInFlight): Promise<void>;
   clearOrder(): Promise<void>;
 }
@@ -104,9 +106,10 @@ async function place(job: Job, key: Promise<string>): Promise<Placed> {
   const keyPem = await key;
   signal.throwIfAborted();
   job.report('order');
+  const { directoryUrl: directory } = authority;
+  await journal.noteOrder(directory, spec.domains);
   const order = await session.newOrder(spec.domains);
   const { url } = order;
-  const { directoryUrl: directory } = authority;
   await journal.saveOrder({ directory, url, domains: spec.domains, keyPem, createdAt: new Date() });
   if (sameNames(order.names, spec.domains)) return { order, keyPem };
   await journal.clearOrder();

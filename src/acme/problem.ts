@@ -125,19 +125,20 @@ function readSubproblem(data: unknown): readonly Subproblem[] {
  * With exactly one bad name Boulder sends no subproblem: it stands in the text. In quotes in most (`Cannot issue for
  * "X": …`, `already issued for "X"`), bare in two: a pause lists names, and CAA tells our name or else the record's.
  */
-const NAMED: readonly RegExp[] = [
-  /\bfor "([^"]+)"/i,
-  /\brequesting certificates for (.+?) and possibly others/i,
-  /\bprocessing CAA for ([^\s:]+)/i,
-  /\bCAA record for ([^\s:]+)/i,
+const LISTED: readonly RegExp[] = [
+  /\brequesting certificates for (.+?) and possibly others/gi,
+  /\bprocessing CAA for ([^\s:]+)/gi,
+  /\bCAA record for ([^\s:]+)/gi,
+  /"([^"\s]+)"/g,
 ];
 const NAME = /^[a-z0-9_*-]+(?:\.[a-z0-9_*-]+)+$/;
 
 export function blamed({ type, detail, subproblems }: Told): readonly Subproblem[] {
   if (subproblems.some(({ domain }) => domain !== undefined)) return subproblems;
-  const list = NAMED.map((pattern) => pattern.exec(detail)?.[1]).find((found) => found !== undefined);
-  const names = (list ?? '').toLowerCase().split(/[\s,]+/);
-  return names.filter((name) => NAME.test(name)).map((domain) => ({ type, detail, domain }));
+  const found = LISTED.map((pattern) => [...detail.matchAll(pattern)].flatMap(([, list = '']) => list.split(/[\s,]+/)));
+  const names = found.map((list) => list.map((name) => name.toLowerCase()).filter((name) => NAME.test(name)));
+  const [first = []] = names.filter((list) => list.length > 0);
+  return [...new Set(first)].map((domain) => ({ type, detail, domain }));
 }
 
 /** Seconds or an HTTP date (RFC 9110 §10.2.3). A week is the most that is believed. */

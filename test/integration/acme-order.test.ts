@@ -31,6 +31,8 @@ class Journal implements OrderJournal {
   order: OrderInFlight | undefined;
   readonly accounts: Account[] = [];
   readonly orders: OrderInFlight[] = [];
+  /** The names of each order before it was asked for. */
+  readonly noted: (readonly string[])[] = [];
 
   async account(directory: string): Promise<Account | undefined> {
     return this.saved?.directory === directory ? this.saved : undefined;
@@ -38,6 +40,9 @@ class Journal implements OrderJournal {
   async saveAccount(account: Account): Promise<void> {
     this.accounts.push(account);
     this.saved = account;
+  }
+  async noteOrder(_directory: string, domains: readonly string[]): Promise<void> {
+    this.noted.push(domains);
   }
   async saveOrder(order: OrderInFlight): Promise<void> {
     this.orders.push(order);
@@ -155,7 +160,9 @@ test('two names become one certificate with a key of its own, and the account an
     proxy.hooks = {
       onRequest: (_n, { path, method }) => {
         if (method === 'POST')
-          known.push(`${path.split('/')[1]}:${journal.saved ? 'account' : ''}${journal.order ? '+order' : ''}`);
+          known.push(
+            `${path.split('/')[1]}:${journal.saved ? 'account' : ''}${journal.noted.length}${journal.order ? '+order' : ''}`,
+          );
         return 'pass';
       },
     };
@@ -170,9 +177,10 @@ test('two names become one certificate with a key of its own, and the account an
     new X509Certificate(bundle.pem.split(/(?=-----BEGIN)/)[1] ?? '').checkIssued(root),
     'the chain came with it',
   );
-  assert.ok(known.includes('sign-me-up:account'), 'account key before newAccount');
+  assert.ok(known.includes('sign-me-up:account0'), 'account key before newAccount');
+  assert.ok(known.includes('order-plz:account1'), 'the order was counted before newOrder');
   assert.ok(
-    known.filter((one) => one.startsWith('chalZ')).every((one) => one === 'chalZ:account+order'),
+    known.filter((one) => one.startsWith('chalZ')).every((one) => one === 'chalZ:account1+order'),
     'order before challenges',
   );
   assert.deepEqual(
@@ -378,8 +386,8 @@ test('a name that the CA refuses by policy is told before there is an order', as
   const { order, journal, pebble } = await world(t, { blocked: ['blocked.example'] });
   const error = await refused(order(['a.example', 'blocked.example']));
   assert.equal(error.type, 'rejectedIdentifier');
-  assert.match(error.message, /blocked\.example/);
-  assert.deepEqual([journal.orders, pebble.orders()], [[], 0]);
+  assert.match(error.message, /^ACME: blocked\.example: rejectedIdentifier: .*take the name out of the labels$/);
+  assert.deepEqual([journal.noted.length, journal.orders, pebble.orders()], [1, [], 0]);
 });
 
 const closed = async (t: TestContext): Promise<number> => {
