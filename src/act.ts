@@ -4,17 +4,17 @@
  * Nothing is decided and nothing is repeated here. A failure becomes data, which the next plan reads: an order's in the
  * ledger, a PUT's in `failedInstall`. The order runs beside the loop, which goes on looking; there is one at a time.
  */
-import type { Challenges } from './acme/challenges.ts';
-import { obtain } from './acme/order.ts';
+import { judge } from './acme/catalogue.ts';
+import type { OrderDeps } from './acme/order.ts';
 import { AcmeError } from './acme/problem.ts';
-import type { Authority } from './acme/transport.ts';
 import { gateOf } from './certificates/authority.ts';
 import { type CertificateBundle, objections } from './certificates/bundle.ts';
 import {
+  type Failure,
   type Ledger,
-  withFailure,
-  withInstalled,
-  withoutFailures,
+  withFailures,
+  withIssued,
+  withOrder,
   withPosted,
   withReplacement,
 } from './certificates/ledger.ts';
@@ -25,15 +25,20 @@ import type { MarathonClient } from './marathon/client.ts';
 import { MarathonError } from './marathon/error.ts';
 import type { FailedInstall, Observation, RunningOrder } from './plan/observation.ts';
 import type { Action } from './plan/verdict.ts';
-import type { Store } from './store.ts';
+import type { OrderInFlight, Store } from './store.ts';
 
 export interface Tools {
   readonly directoryUrl: string;
-  readonly marathon: MarathonClient;
+  /** Stands for the settings that an order is made with. */
+  readonly settingsMark: string;
+  readonly marathon: Pick<MarathonClient, 'app' | 'putEnv'>;
   readonly store: Store;
-  readonly challenges: Challenges;
-  /** Opened when the first order needs it: what it loads is heavy, and most days need none. */
-  readonly authority: () => Promise<Authority>;
+  /** One order at the CA; what goes wrong there is an AcmeError. */
+  readonly obtain: (
+    spec: CertificateSpec,
+    resume: OrderInFlight | undefined,
+    deps: Pick<OrderDeps, 'journal' | 'onProgress' | 'signal'>,
+  ) => Promise<CertificateBundle>;
   readonly log: Log;
   readonly wake: () => void;
 }
@@ -111,24 +116,35 @@ export class Actions {
   }
 
   async #obtain({ spec, resume }: Issue, signal: AbortSignal): Promise<void> {
-    const { store, challenges, directoryUrl, log } = this.#tools;
+    const { store, directoryUrl, log } = this.#tools;
     const startedAt = Date.now();
     log.info({ domains: spec.domains, resumed: resume !== undefined }, 'order started');
-    const authority = await this.#tools.authority();
-    const bundle = await obtain(spec, resume, {
-      authority,
-      challenges,
-      journal: store,
+    const bundle = await this.#tools.obtain(spec, resume, {
+      journal: this.#journal(),
       onProgress: (progress) => {
         if (this.#order !== undefined) this.#order = { ...this.#order, progress };
       },
       signal,
     });
     await this.#inspect(bundle, spec);
-    await store.saveBundle(bundle, directoryUrl);
-    await store.changeLedger((ledger) => withInstalled(withoutFailures(ledger), bundle.fingerprint));
     const { domains, notAfter, fingerprint } = bundle;
+    // First, for it has been spent, whatever becomes of us before the next line.
+    const certificate = { at: new Date(), directory: directoryUrl, names: spec.domains, fingerprint };
+    await this.#remember((ledger) => withIssued(ledger, certificate));
+    await store.saveBundle(bundle, directoryUrl);
     log.info({ domains, notAfter, fingerprint, tookMs: Date.now() - startedAt }, 'certificate issued');
+  }
+
+  /** The state folder, as an order sees it: each newOrder is counted before it is sent. */
+  #journal(): OrderDeps['journal'] {
+    const { store } = this.#tools;
+    return {
+      account: (directory) => store.account(directory),
+      saveAccount: (account) => store.saveAccount(account),
+      noteOrder: (directory) => store.changeLedger((ledger) => withOrder(ledger, { at: new Date(), directory })),
+      saveOrder: (order) => store.saveOrder(order),
+      clearOrder: () => store.clearOrder(),
+    };
   }
 
   /** What the CA sent is kept only if it may be installed, and helps: else the next plan would order at once, for ever. */
@@ -143,11 +159,11 @@ export class Actions {
   }
 
   async #orderFailed({ spec }: Issue, error: Error): Promise<void> {
-    const { log } = this.#tools;
-    const retryAfter = error instanceof AcmeError ? error.retryAfter : undefined;
-    const failure = { at: new Date(), problem: error.message, retryAfter, names: spec.domains };
+    const { log, directoryUrl: directory, settingsMark: settings } = this.#tools;
+    const at = new Date();
+    const failures: readonly Failure[] = judge(error, spec.domains).map((one) => ({ ...one, at, directory, settings }));
     log.warn({ domains: spec.domains, err: error }, 'order failed');
-    await this.#remember((ledger) => withFailure(ledger, failure));
+    await this.#remember((ledger) => withFailures(ledger, failures));
   }
 
   /** What could not be written down is told; what has happened has happened all the same. */

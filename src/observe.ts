@@ -5,31 +5,46 @@
  * It sees and remembers when it saw; it decides nothing. What cannot be seen is in the observation as a sentence.
  */
 
-import type { Challenges } from './acme/challenges.ts';
+import type { PreflightLook } from './acme/preflight.ts';
 import type { Actions } from './act.ts';
 import { isPublicCa } from './certificates/authority.ts';
 import { wantedNames } from './certificates/spec.ts';
 import type { Config } from './config.ts';
 import { type App, hostPort, isSettled } from './marathon/app.ts';
 import type { MarathonClient } from './marathon/client.ts';
-import type { Observation, RoutesSeen, Seen, WireSeen } from './plan/observation.ts';
+import type { Observation, PreflightSeen, RoutesSeen, Seen, WireSeen } from './plan/observation.ts';
 import type { Plan } from './plan/plan.ts';
 import type { Look } from './plan/verdict.ts';
-import { type LoadBalancerInstance, lookAtRoutes } from './route.ts';
-import { lookAtServed } from './served.ts';
+import type { LoadBalancerInstance, RouteLook } from './route.ts';
+import type { Endpoint, ServedLook } from './served.ts';
 import type { Store } from './store.ts';
 
 export interface Senses {
   readonly config: Config;
-  readonly marathon: MarathonClient;
-  readonly store: Store;
-  readonly challenges: Challenges;
+  readonly marathon: Pick<MarathonClient, 'app' | 'deployments' | 'queue' | 'pastLabels'>;
+  readonly store: Pick<Store, 'read'>;
   readonly actions: Pick<Actions, 'order' | 'failedInstall' | 'deploymentId'>;
+  /** What answers on the challenge path through each load balancer instance. */
+  readonly routes: (
+    instances: readonly LoadBalancerInstance[],
+    domains: readonly string[],
+    signal: AbortSignal,
+  ) => Promise<readonly RouteLook[]>;
+  /** What answers there as the CA would ask, and whether CAA lets it issue. */
+  readonly preflight: (domains: readonly string[], signal: AbortSignal) => Promise<readonly PreflightLook[]>;
+  /** Which certificate each endpoint serves for each name; `expected` is the leaf's SHA-256. */
+  readonly wire: (
+    endpoints: readonly Endpoint[],
+    domains: readonly string[],
+    expected: string,
+    signal: AbortSignal,
+  ) => Promise<readonly ServedLook[]>;
 }
 
 export class Observer {
   readonly #senses: Senses;
   #routes: RoutesSeen | undefined;
+  #preflight: readonly PreflightSeen[] = [];
   #wire: WireSeen | undefined;
   #unsettledSince: Date | undefined;
   #endedDeployment: string | undefined;
@@ -61,6 +76,7 @@ export class Observer {
       failedInstall: actions.failedInstall,
       unsettledSince: this.#unsettledSince,
       routes: this.#routes,
+      preflight: this.#preflight,
       wire: this.#wire,
       ourDeployment,
       pastNames: this.#pastNames,
@@ -89,9 +105,12 @@ export class Observer {
       case 'routes':
         this.#routes = await this.#lookAtRoutes(lb, domains, signal);
         return { ...before, at: this.#routes.at, routes: this.#routes };
+      case 'preflight':
+        this.#preflight = await this.#lookAhead(planned.preflightDue, domains, signal);
+        return { ...before, at: new Date(), preflight: this.#preflight };
       case 'wire':
         if (bundle === undefined) return before;
-        this.#wire = await this.#lookAtWire(lb, domains, bundle.fingerprint, signal);
+        this.#wire = await this.#lookAtWire(lb, commonTo(domains, bundle.domains), bundle.fingerprint, signal);
         return { ...before, at: this.#wire.at, wire: this.#wire };
       case 'queue':
         return { ...before, queue: await seen(() => this.#senses.marathon.queue(signal), signal) };
@@ -102,14 +121,21 @@ export class Observer {
   }
 
   async #lookAtRoutes(lb: App, domains: readonly string[], signal: AbortSignal): Promise<RoutesSeen> {
-    const { config, challenges } = this.#senses;
-    const timeoutMs = config.probeTimeoutMs;
-    const looks = await lookAtRoutes(instancesOf(lb, config), domains, { challenges, timeoutMs, signal });
+    const looks = await this.#senses.routes(instancesOf(lb, this.#senses.config), domains, signal);
     const at = new Date();
     const isWaiting = looks.some(({ verdict }) => verdict.kind !== 'ours');
     const isSameWait = domains.every((name) => this.#routes?.looks.some(({ domain }) => domain === name));
     const since = isSameWait ? this.#routes?.waitingSince : undefined;
     return { at, looks, waitingSince: isWaiting ? (since ?? at) : undefined };
+  }
+
+  /** At these names anew; what is known of the others stays, and names that nobody wants any more are forgotten. */
+  async #lookAhead(due: readonly string[], wanted: readonly string[], signal: AbortSignal) {
+    const looks = await this.#senses.preflight(due, signal);
+    const at = new Date();
+    const known = new Map(this.#preflight.map((one) => [one.domain, one]));
+    for (const look of looks) known.set(look.domain, followUp(look, known.get(look.domain), at));
+    return [...known.values()].filter(({ domain }) => wanted.includes(domain));
   }
 
   async #lookAtWire(lb: App, domains: readonly string[], expected: string, signal: AbortSignal): Promise<WireSeen> {
@@ -121,7 +147,7 @@ export class Observer {
     }));
     const { servedCheck } = config.loadBalancer;
     const endpoints = servedCheck === undefined ? tasks : [...tasks, { ...servedCheck, taskId: undefined }];
-    const looks = await lookAtServed(endpoints, domains, expected, { timeoutMs: config.probeTimeoutMs, signal });
+    const looks = await this.#senses.wire(endpoints, domains, expected, signal);
     const at = new Date();
     const isFailing = looks.length === 0 || looks.some(({ verdict }) => verdict.kind !== 'served');
     const since = this.#wire?.expected === expected ? this.#wire.failingSince : undefined;
@@ -165,6 +191,22 @@ async function seen<T>(look: () => Promise<T>, signal: AbortSignal): Promise<See
     signal.throwIfAborted();
     return { ok: false, problem: (error as Error).message };
   }
+}
+
+/** A certificate may lack names that are wanted; those it cannot be asked for. */
+function commonTo(wanted: readonly string[], issued: readonly string[]): readonly string[] {
+  return wanted.filter((name) => issued.includes(name));
+}
+
+/** A verdict with its past: since when it has not been good, and when it last became so. */
+function followUp(look: PreflightLook, before: PreflightSeen | undefined, at: Date): PreflightSeen {
+  const isGood = look.verdict.kind === 'good';
+  return {
+    ...look,
+    at,
+    badSince: isGood ? undefined : (before?.badSince ?? at),
+    recoveredAt: isGood && before?.badSince !== undefined ? at : before?.recoveredAt,
+  };
 }
 
 /** The running tasks of marathon-lb, each with the host ports that its own port 80 and 443 became. */

@@ -3,6 +3,7 @@
  *
  * Each function takes the settings and gives one part; service.ts puts them together.
  */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Authority } from './acme/transport.ts';
 import { type Config, ConfigError } from './config.ts';
@@ -11,7 +12,7 @@ import type { Policy } from './plan/observation.ts';
 import { VERSION } from './version.ts';
 
 /** The settings that decisions depend on. */
-export function policyOf(config: Config): Policy {
+export function policyOf(config: Config, files: CaFiles): Policy {
   const { appId, taskId, domains, takeOver, pause, deploymentTimeoutMs, loadBalancer, acme } = config;
   const { directoryUrl, keyType } = acme;
   const { id: loadBalancerId, certEnv } = loadBalancer;
@@ -23,10 +24,19 @@ export function policyOf(config: Config): Policy {
     directoryUrl,
     domains,
     keyType,
+    preflight: 'off',
+    settingsMark: markOf(config, files),
     takeOver,
     pause,
     deploymentTimeoutMs,
   };
+}
+
+/** What failed for want of a setting is tried again at once when one of these is another. */
+function markOf({ acme }: Config, files: CaFiles): string {
+  const { directoryUrl, email, keyType, proxyEnv } = acme;
+  const text = JSON.stringify([directoryUrl, email, keyType, proxyEnv, files.acme]);
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 export function authOf({ marathon: { user, password, token, serviceAccount } }: Config): MarathonAuth {

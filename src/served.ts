@@ -23,7 +23,8 @@ export interface ServedLook {
   readonly domain: string;
   readonly verdict: ServedVerdict;
 }
-interface Endpoint {
+/** Where a certificate may be served. */
+export interface Endpoint {
   readonly host: string;
   /** undefined: Marathon shows no host port for the load balancer's HTTPS. */
   readonly port: number | undefined;

@@ -7,6 +7,7 @@
 import { randomInt } from 'node:crypto';
 import { createTask, type ScheduledTask, validate } from 'node-cron';
 import { Challenges } from './acme/challenges.ts';
+import { obtain } from './acme/order.ts';
 import { Actions } from './act.ts';
 import { type Config, ConfigError } from './config.ts';
 import type { Log } from './log.ts';
@@ -15,10 +16,12 @@ import { Observer } from './observe.ts';
 import { authOf, authorityOf, type CaFiles, policyOf, readCaFiles } from './parts.ts';
 import { pause } from './pause.ts';
 import { Peers } from './peers.ts';
-import type { Observation } from './plan/observation.ts';
+import type { Observation, Policy } from './plan/observation.ts';
 import { type Plan, plan } from './plan/plan.ts';
 import { become, takeOver } from './privileges.ts';
 import { Reconciler } from './reconciler.ts';
+import { lookAtRoutes } from './route.ts';
+import { lookAtServed } from './served.ts';
 import { statusOf } from './status.ts';
 import { Store } from './store.ts';
 import { VERSION } from './version.ts';
@@ -29,6 +32,7 @@ const RECONNECT_MS = { first: 1_000, longest: 60_000 };
 
 export class Service {
   readonly #config: Config;
+  readonly #policy: Policy;
   readonly #log: Log;
   readonly #challenges = new Challenges();
   readonly #peers: Peers;
@@ -48,24 +52,29 @@ export class Service {
     this.#peers = new Peers(config.taskId);
     this.#marathon = new MarathonClient({ ...config.marathon, auth: authOf(config), caPem: files.marathon });
     this.#store = new Store(config.stateDir);
+    const policy = policyOf(config, files);
+    const authority = authorityOf(config, files.acme);
+    const challenges = this.#challenges;
     this.#actions = new Actions({
       directoryUrl: config.acme.directoryUrl,
+      settingsMark: policy.settingsMark,
       marathon: this.#marathon,
       store: this.#store,
-      challenges: this.#challenges,
-      authority: authorityOf(config, files.acme),
+      obtain: async (spec, resume, deps) => obtain(spec, resume, { ...deps, challenges, authority: await authority() }),
       log,
       wake: () => this.#reconciler.wake(),
     });
-    const parts = {
+    const timeoutMs = config.probeTimeoutMs;
+    this.#observer = new Observer({
       config,
       marathon: this.#marathon,
       store: this.#store,
-      challenges: this.#challenges,
       actions: this.#actions,
-    };
-    this.#observer = new Observer(parts);
-    const policy = policyOf(config);
+      routes: (instances, domains, signal) => lookAtRoutes(instances, domains, { challenges, timeoutMs, signal }),
+      wire: (endpoints, domains, expected, signal) => lookAtServed(endpoints, domains, expected, { timeoutMs, signal }),
+      preflight: async () => [],
+    });
+    this.#policy = policy;
     this.#reconciler = new Reconciler(
       {
         observe: (signal) => this.#look(signal),
@@ -112,7 +121,7 @@ export class Service {
 
   /** One look and what would follow from it; nothing is changed, and nobody listens for challenges. */
   async preview(signal: AbortSignal): Promise<Plan> {
-    const policy = policyOf(this.#config);
+    const policy = this.#policy;
     await this.#store.openToLook();
     const seen = await this.#observer.look(signal);
     const planned = plan(seen, policy);

@@ -4,7 +4,7 @@
  * Each is JSON with a formatVersion. A reader throws a sentence that never quotes the text: it holds private keys.
  */
 import { CertificateBundle } from './certificates/bundle.ts';
-import type { Failure, Ledger, Replacement } from './certificates/ledger.ts';
+import type { Failure, Issued, Ledger, Ordered, Pace, Replacement, Scope } from './certificates/ledger.ts';
 
 export const FORMAT_VERSION = 1;
 
@@ -69,20 +69,55 @@ export function readOrder(text: string): OrderInFlight {
   };
 }
 
+/** What an earlier release did not write yet is empty. */
 export function readLedger(text: string): Ledger {
-  const fields = fieldsIn(text);
+  const fields = { orders: [], issued: [], blocked: [], ...fieldsIn(text) };
   return {
-    failures: list(fields, 'failures').map(readFailure),
+    failures: list(fields, 'failures').flatMap(readFailure),
+    orders: list(fields, 'orders').map(readOrdered),
+    issued: list(fields, 'issued').map(readIssued),
     replacements: list(fields, 'replacements').map(readReplacement),
     installed: strings(fields, 'installed'),
+    blocked: strings(fields, 'blocked'),
     posted: texts(fields, 'posted'),
   };
 }
 
-function readFailure(value: unknown): Failure {
+const SCOPES: readonly Scope[] = ['name', 'certificate', 'account', 'directory'];
+const PACES: readonly Pace[] = ['name', 'dns', 'day', 'week', 'order', 'settings', 'outage'];
+
+/** The first release did not say where a failure happened; nobody can tell now whom it would hold up. */
+function readFailure(value: unknown): readonly Failure[] {
   const fields = object(value, 'failures');
-  const retryAfter = fields.retryAfter === undefined ? undefined : date(fields, 'retryAfter');
-  return { at: date(fields, 'at'), problem: string(fields, 'problem'), retryAfter, names: strings(fields, 'names') };
+  if (fields.directory === undefined) return [];
+  return [
+    {
+      at: date(fields, 'at'),
+      directory: string(fields, 'directory'),
+      settings: string(fields, 'settings'),
+      scope: oneOf(SCOPES, fields, 'scope'),
+      names: strings(fields, 'names'),
+      type: string(fields, 'type'),
+      pace: oneOf(PACES, fields, 'pace'),
+      problem: string(fields, 'problem'),
+      retryAfter: fields.retryAfter === undefined ? undefined : date(fields, 'retryAfter'),
+    },
+  ];
+}
+
+function readOrdered(value: unknown): Ordered {
+  const fields = object(value, 'orders');
+  return { at: date(fields, 'at'), directory: string(fields, 'directory') };
+}
+
+function readIssued(value: unknown): Issued {
+  const fields = object(value, 'issued');
+  return {
+    at: date(fields, 'at'),
+    directory: string(fields, 'directory'),
+    set: string(fields, 'set'),
+    fingerprint: string(fields, 'fingerprint'),
+  };
 }
 
 function readReplacement(value: unknown): Replacement {
@@ -116,6 +151,12 @@ function string(fields: Fields, name: string): string {
   const value = fields[name];
   if (typeof value !== 'string' || value === '') throw new Error(`${name} is no text`);
   return value;
+}
+
+function oneOf<T extends string>(known: readonly T[], fields: Fields, name: string): T {
+  const found = known.find((one) => one === fields[name]);
+  if (found === undefined) throw new Error(`${name} is none of ${known.join(', ')}`);
+  return found;
 }
 
 function list(fields: Fields, name: string): readonly unknown[] {

@@ -3,6 +3,7 @@
  *
  * What the admin listener and the command line show. Nothing is decided here; what is said stands in the plan.
  */
+import type { Budget } from './certificates/budgets.ts';
 import type { CertificateBundle } from './certificates/bundle.ts';
 import type { Plan } from './plan/plan.ts';
 import type { Action } from './plan/verdict.ts';
@@ -25,8 +26,8 @@ export function statusOf(planned: Plan | undefined, health: Health) {
 
 /** A plan as facts for people and scripts: no PEM, no key, no token. */
 export function planAsJson(planned: Plan) {
-  const { at, leader, paused, certificate, notes, actions, looks, checkAgainAt } = planned;
-  const { state, why, cure, domains, refused, slot, bundle, renewAt, progress } = certificate;
+  const { at, leader, paused, certificate, notes, actions, looks, budgets, checkAgainAt } = planned;
+  const { state, why, cure, domains, names, refused, slot, bundle, renewAt, progress } = certificate;
   return {
     at,
     leader,
@@ -36,6 +37,7 @@ export function planAsJson(planned: Plan) {
       why,
       cure,
       domains,
+      names,
       refused,
       slot,
       progress,
@@ -45,6 +47,7 @@ export function planAsJson(planned: Plan) {
     notes,
     actions: actions.map(actionAsJson),
     looks,
+    budgets,
     checkAgainAt,
   };
 }
@@ -71,7 +74,7 @@ function actionAsJson(action: Action) {
 
 /** A plan for a terminal: what is so, why, and what would happen next. */
 export function planAsText(planned: Plan): string {
-  const { certificate, leader, paused, notes, actions, looks, checkAgainAt } = planned;
+  const { certificate, leader, paused, notes, actions, looks, budgets, checkAgainAt } = planned;
   const lines: readonly (readonly [string, string | undefined])[] = [
     ['names', certificate.domains.join(', ') || 'none'],
     ['state', certificate.state],
@@ -84,12 +87,20 @@ export function planAsText(planned: Plan): string {
     ['renewal', certificate.renewAt?.toISOString()],
     ['leader', leader.isUs ? 'this task' : (leader.taskId ?? 'nobody yet')],
     ['paused', paused ? 'PAUSE=true: nothing is changed' : undefined],
+    ...certificate.names.flatMap(({ name, obstacle }) => (obstacle ? [[name, obstacle.why] as const] : [])),
     ...notes.map((note) => ['note', note] as const),
+    ...budgets.map((budget) => ['budget', budgetAsText(budget)] as const),
     ...actions.map((action) => ['would', describe(action)] as const),
     ...looks.map((look) => ['first', `look at the ${look}`] as const),
     ['next look', checkAgainAt.toISOString()],
   ];
   return lines.flatMap(([name, text]) => (text === undefined ? [] : `${name.padEnd(10)} ${text}\n`)).join('');
+}
+
+/** "1 of 2 certificates for exactly these names in 7 days (the CA allows 5)". */
+function budgetAsText({ what, used, allowed, limit, nextFreeAt }: Budget): string {
+  const next = nextFreeAt === undefined ? '' : `, next free ${nextFreeAt.toISOString()}`;
+  return `${used} of ${allowed} ${what} (the CA allows ${limit})${next}`;
 }
 
 function describe(action: Action): string {

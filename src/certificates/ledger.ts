@@ -1,15 +1,55 @@
 /**
  * What has been tried, and what became of it: the memory that keeps us below the CA's limits and out of redeploy wars.
  *
- * Pure: each function gives a new ledger; the store keeps it. Every list is bounded, so the file can't grow.
+ * Pure: each function gives a new ledger; the store keeps it. Every list is bounded, so the file can't grow. How long a
+ * failure holds up the next try is holds.ts; how much of the CA's limits is used up is budgets.ts.
  */
+import { createHash } from 'node:crypto';
 import { sameNames } from './spec.ts';
+
+/** Who is blocked by a failure. */
+export type Scope =
+  /** One name; the others may go on without it. */
+  | 'name'
+  /** An order of exactly these names. */
+  | 'certificate'
+  /** Whatever is ordered at this CA: its word. */
+  | 'account'
+  /** Whatever is ordered at this CA: it cannot be reached, or is sick. */
+  | 'directory';
+
+/** How soon the same is tried again; the steps are in holds.ts. */
+export type Pace = 'name' | 'dns' | 'day' | 'week' | 'order' | 'settings' | 'outage';
 
 export interface Failure {
   readonly at: Date;
+  /** The ACME directory that was asked. */
+  readonly directory: string;
+  /** Stands for the settings it was tried with. */
+  readonly settings: string;
+  readonly scope: Scope;
+  /** The one name of scope `name`, else all that were ordered. */
+  readonly names: readonly string[];
+  /** RFC 8555 §6.7 without the namespace, or a word of ours. */
+  readonly type: string;
+  readonly pace: Pace;
   readonly problem: string;
   readonly retryAfter: Date | undefined;
-  readonly names: readonly string[];
+}
+
+/** A newOrder that was sent, or was about to be when we were killed. */
+export interface Ordered {
+  readonly at: Date;
+  readonly directory: string;
+}
+
+/** A certificate that the CA has made for us. */
+export interface Issued {
+  readonly at: Date;
+  readonly directory: string;
+  /** Stands for its set of names. */
+  readonly set: string;
+  readonly fingerprint: string;
 }
 
 /** A value of ours that somebody else replaced. */
@@ -20,72 +60,128 @@ export interface Replacement {
 }
 
 export interface Ledger {
-  /** Consecutive ones: a success, or a change of what is wanted, clears them. */
+  /** Consecutive ones: a success clears what it disproves. */
   readonly failures: readonly Failure[];
+  readonly orders: readonly Ordered[];
+  readonly issued: readonly Issued[];
   readonly replacements: readonly Replacement[];
   /** Fingerprints of the certificates that are ours, newest last. */
   readonly installed: readonly string[];
+  /** Fingerprints of certificates that HAProxy refused: never posted again. */
+  readonly blocked: readonly string[];
   /** Slot → fingerprint of what we last posted there; anything else found in it was put there by somebody else. */
   readonly posted: Readonly<Record<string, string>>;
 }
 
-export const EMPTY_LEDGER: Ledger = { failures: [], replacements: [], installed: [], posted: {} };
+export const EMPTY_LEDGER: Ledger = {
+  failures: [],
+  orders: [],
+  issued: [],
+  replacements: [],
+  installed: [],
+  blocked: [],
+  posted: {},
+};
 
-const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
-/** Let's Encrypt's integration guide: 1 minute, 10 minutes, 100 minutes, then once a day. */
-const BACK_OFF_MS = [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS, DAY_MS];
-/** The longest window of any public CA's limits. A Retry-After beyond it is a broken clock, not a wish. */
-const LONGEST_RETRY_AFTER_MS = 7 * DAY_MS;
+/** The longest window of any public CA's limits is a week. */
+const KEPT_FOR_MS = { failures: 8 * DAY_MS, orders: 3 * HOUR_MS, issued: 8 * DAY_MS };
+/** As many as the steps of the slowest pace can tell apart. */
+const KEPT_IN_A_ROW: Readonly<Record<Scope, number>> = { name: 3, certificate: 4, account: 4, directory: 12 };
+const MOST = { failures: 400, orders: 300, issued: 200, replacements: 100, fingerprints: 100 };
 
-const KEPT_FAILURES = 10;
-const KEPT_REPLACEMENTS = 100;
-const KEPT_FINGERPRINTS = 100;
-
-export function withFailure(ledger: Ledger, failure: Failure): Ledger {
-  return { ...ledger, failures: [...ledger.failures, failure].slice(-KEPT_FAILURES) };
+/** Adds what one order came to. An answer of any other kind shows that the CA is there. */
+export function withFailures(ledger: Ledger, failures: readonly Failure[]): Ledger {
+  const [first] = failures;
+  if (first === undefined) return ledger;
+  const answered = failures.some(({ scope }) => scope !== 'directory');
+  const before = answered ? ledger.failures.filter((one) => !isOutage(one, first.directory)) : ledger.failures;
+  const recent = young([...before, ...failures], first.at, KEPT_FOR_MS.failures);
+  return { ...ledger, failures: lastInARow(recent).slice(-MOST.failures) };
 }
 
-export function withoutFailures(ledger: Ledger): Ledger {
-  return { ...ledger, failures: [] };
+function isOutage({ scope, directory }: Failure, at: string): boolean {
+  return scope === 'directory' && directory === at;
+}
+
+/** Of each kind the newest few, in the order they came. */
+function lastInARow(failures: readonly Failure[]): readonly Failure[] {
+  const seen = new Map<string, number>();
+  const newestFirst = [...failures].reverse().filter((failure) => {
+    const { scope, directory } = failure;
+    const key = JSON.stringify([
+      scope,
+      directory,
+      scope === 'name' ? failure.names : scope === 'certificate' && setOf(failure.names),
+    ]);
+    seen.set(key, (seen.get(key) ?? 0) + 1);
+    return (seen.get(key) ?? 0) <= KEPT_IN_A_ROW[scope];
+  });
+  return newestFirst.reverse();
+}
+
+/** Whether a failure was about these very names. */
+export function isAbout(failure: Failure, names: readonly string[]): boolean {
+  return sameNames(failure.names, names);
+}
+
+/** A certificate came: its names, its set and the CA are well. Other sets keep what was said of them. */
+function withoutFailures(ledger: Ledger, directory: string, names: readonly string[]): Ledger {
+  const isDisproved = (failure: Failure): boolean => {
+    if (failure.directory !== directory) return false;
+    if (failure.scope === 'name') return failure.names.every((name) => names.includes(name));
+    return failure.scope === 'certificate' ? isAbout(failure, names) : true;
+  };
+  return { ...ledger, failures: ledger.failures.filter((failure) => !isDisproved(failure)) };
+}
+
+export function withOrder(ledger: Ledger, order: Ordered): Ledger {
+  const orders = young([...ledger.orders, order], order.at, KEPT_FOR_MS.orders);
+  return { ...ledger, orders: orders.slice(-MOST.orders) };
+}
+
+/** Noting the same certificate again changes nothing: whoever was killed in between may do so. */
+export function withIssued(
+  ledger: Ledger,
+  { names, ...certificate }: Omit<Issued, 'set'> & { readonly names: readonly string[] },
+): Ledger {
+  const others = ledger.issued.filter(({ fingerprint }) => fingerprint !== certificate.fingerprint);
+  const issued = young([...others, { ...certificate, set: setOf(names) }], certificate.at, KEPT_FOR_MS.issued);
+  const well = withoutFailures(ledger, certificate.directory, names);
+  return withInstalled({ ...well, issued: issued.slice(-MOST.issued) }, certificate.fingerprint);
+}
+
+function young<T extends { readonly at: Date }>(entries: readonly T[], now: Date, ageMs: number): readonly T[] {
+  return entries.filter(({ at }) => at.getTime() > now.getTime() - ageMs);
+}
+
+/** Short, because a hundred names for each entry would make the file long. */
+export function setOf(names: readonly string[]): string {
+  const sorted = [...new Set(names)].sort().join(',');
+  return createHash('sha256').update(sorted).digest('hex').slice(0, 16);
 }
 
 export function withReplacement(ledger: Ledger, replacement: Replacement): Ledger {
-  return { ...ledger, replacements: [...ledger.replacements, replacement].slice(-KEPT_REPLACEMENTS) };
+  return { ...ledger, replacements: [...ledger.replacements, replacement].slice(-MOST.replacements) };
 }
 
 export function withInstalled(ledger: Ledger, fingerprint: string): Ledger {
-  const others = ledger.installed.filter((known) => known !== fingerprint);
-  return { ...ledger, installed: [...others, fingerprint].slice(-KEPT_FINGERPRINTS) };
+  return { ...ledger, installed: withLast(ledger.installed, fingerprint) };
+}
+
+export function withBlocked(ledger: Ledger, fingerprint: string): Ledger {
+  return { ...ledger, blocked: withLast(ledger.blocked, fingerprint) };
+}
+
+function withLast(fingerprints: readonly string[], fingerprint: string): readonly string[] {
+  return [...fingerprints.filter((known) => known !== fingerprint), fingerprint].slice(-MOST.fingerprints);
 }
 
 export function withPosted(ledger: Ledger, slots: readonly string[], fingerprint: string): Ledger {
   const posted = { ...ledger.posted, ...Object.fromEntries(slots.map((slot) => [slot, fingerprint])) };
   return withInstalled({ ...ledger, posted }, fingerprint);
-}
-
-/** The failures of orders for these very names. One from the future tells of a clock that was wrong, and of nothing else. */
-export function failuresOf(ledger: Ledger, names: readonly string[], now: Date): readonly Failure[] {
-  return ledger.failures.filter((failure) => failure.at <= now && sameNames(failure.names, names));
-}
-
-/**
- * When an order for these names may be tried; undefined: nothing stands in its way. Back-off belongs to a set of names, so
- * that an edited label is tried at once; a Retry-After of the CA holds for all, for most of its limits are the account's.
- */
-export function retryAt(ledger: Ledger, names: readonly string[], now: Date): Date | undefined {
-  const own = failuresOf(ledger, names, now);
-  const last = own.at(-1)?.at.getTime();
-  const step = BACK_OFF_MS[Math.min(own.length, BACK_OFF_MS.length) - 1] ?? DAY_MS;
-  const waits = ledger.failures.filter(({ at }) => at <= now).map(asked);
-  const at = Math.max(last === undefined ? 0 : last + step, ...waits);
-  return at > 0 ? new Date(at) : undefined;
-}
-
-function asked(failure: Failure): number {
-  if (!failure.retryAfter) return 0;
-  return Math.min(failure.retryAfter.getTime(), failure.at.getTime() + LONGEST_RETRY_AFTER_MS);
 }
 
 /**

@@ -5,6 +5,7 @@
  * sentence that says why, so that the plan can repeat it.
  */
 import type { OrderProgress } from '../acme/order.ts';
+import type { PreflightVerdict } from '../acme/preflight.ts';
 import type { KeyType } from '../certificates/spec.ts';
 import type { App } from '../marathon/app.ts';
 import type { QueueItem } from '../marathon/client.ts';
@@ -21,6 +22,17 @@ export interface RoutesSeen {
   /** Since when some name has had no route; the pace of looking again follows from it. */
   readonly waitingSince: Date | undefined;
   readonly looks: readonly RouteLook[];
+}
+
+/** What the preflight of one name found, and since when. */
+export interface PreflightSeen {
+  readonly domain: string;
+  readonly at: Date;
+  readonly verdict: PreflightVerdict;
+  /** Since when it has not been good. */
+  readonly badSince: Date | undefined;
+  /** When it last turned good after it had not been. */
+  readonly recoveredAt: Date | undefined;
 }
 
 /** Which certificate each load balancer served over TLS, at one moment. */
@@ -64,6 +76,8 @@ export interface Observation {
   /** Since when marathon-lb has been deploying, or short of current healthy tasks; undefined: it is settled. */
   readonly unsettledSince: Date | undefined;
   readonly routes: RoutesSeen | undefined;
+  /** By name, as far as names were looked at. */
+  readonly preflight: readonly PreflightSeen[];
   readonly wire: WireSeen | undefined;
   /** The deployment that our last PUT began, while Marathon still lists it. */
   readonly ourDeployment: string | undefined;
@@ -84,6 +98,10 @@ export interface Policy {
   readonly directoryUrl: string;
   readonly domains: string | undefined;
   readonly keyType: KeyType;
+  /** Whether names are tried from outside before the CA does: no, bad ones wait, or unknown ones too. */
+  readonly preflight: 'auto' | 'strict' | 'off';
+  /** Stands for the settings that an order is made with: what failed with others need not fail again. */
+  readonly settingsMark: string;
   readonly takeOver: boolean;
   readonly pause: boolean;
   readonly deploymentTimeoutMs: number;

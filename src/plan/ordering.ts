@@ -1,23 +1,22 @@
 /**
- * The rules before and during an order: may the CA be asked now, and if not, what is it that must happen first.
+ * The rules before and during an order: for which names may the CA be asked now, and if for none, what must happen first.
  *
  * Pure. Each rule speaks or is silent (undefined).
  */
-import { failuresOf, retryAt } from '../certificates/ledger.ts';
-import { renewAt } from '../certificates/renewal.ts';
+import { type Budget, budgetsOf } from '../certificates/budgets.ts';
+import { type Hold, holdOnAll, holdOnSet } from '../certificates/holds.ts';
+import { isShortLived, mayShrinkAt, renewAt } from '../certificates/renewal.ts';
 import { sameNames, specFor } from '../certificates/spec.ts';
-import type { RouteLook } from '../route.ts';
 import type { OrderInFlight } from '../store.ts';
-import { type Finding, peersFinding, routeFinding } from './sentences.ts';
+import { type NameStanding, type Obstacle, preflightDue, routesDueAt, routesMayCome } from './names.ts';
 import type { Situation } from './situation.ts';
-import { HOUR, later, list, MINUTE, pace, SECOND, type Verdict } from './verdict.ts';
+import { earlier, HOUR, later, list, MINUTE, pace, SECOND, type Verdict } from './verdict.ts';
 
 /** After losing our memory and a crash, an order waits this long: a crash loop must not spend the CA's limits. */
 const CRASH_PAUSE = 15 * MINUTE;
-/** How long a load balancer that only we cannot reach holds up an order. */
-const UNKNOWN_FOR = 24 * HOUR;
-/** How long "every name leads to us" is believed. */
-const ROUTES_GOOD_FOR = 10 * SECOND;
+/** Orders that fail by their names follow each other at once, each without those that failed; but not more than these. */
+const AT_ONCE = { orders: 3, within: 10 * MINUTE };
+const WEEK = 7 * 24 * HOUR;
 
 /** Whoever holds an order finishes it, leader or not. */
 export function orderRunning({ seen }: Situation): Verdict | undefined {
@@ -30,33 +29,96 @@ export function orderRunning({ seen }: Situation): Verdict | undefined {
   return { state: 'ordering', why: `since ${startedAt.toISOString()}: ${step}`, againAt: later(seen.at, 30 * SECOND) };
 }
 
-/** Nothing covers the names, or what does is due for renewal: order, or say what it waits for. */
+/** A name is not on the certificate, or the certificate is due for renewal: order, or say what it waits for. */
 export function order(now: Situation): Verdict | undefined {
-  if (!isDue(now)) return undefined;
-  return mayNotOrder(now) ?? issue(now);
+  if (!isRenewal(now) && now.standings.every(({ issued }) => issued)) return undefined;
+  // Nothing is looked at and nothing asked for the sake of names that have to wait in any case.
+  const hoped = orderable(now, ({ from }) => from === 'route');
+  if (hoped === undefined) return waiting(now);
+  return mayNotOrder(now) ?? spent(now, hoped) ?? pausedByCrash(now) ?? noLoadBalancer(now) ?? unseen(now) ?? ask(now);
 }
 
-function isDue({ seen, bundle }: Situation): boolean {
+/** Names are tried from outside a few times a day: what is broken is told weeks before it matters. */
+export function lookAhead(now: Situation): Verdict | undefined {
+  return preflightDue(now).length === 0 || noLoadBalancer(now) !== undefined ? undefined : unseen(now);
+}
+
+function isRenewal({ seen, bundle }: Situation): boolean {
   return bundle === undefined || renewAt(bundle) <= seen.at;
 }
 
-function issue(now: Situation): Verdict {
-  const { seen, policy, names, bundle } = now;
+function mayNotOrder(now: Situation): Verdict | undefined {
+  return notWritable(now) ?? backingOff(now, holdOnAll(now.seen.stored.ledger, now.attempt)) ?? tooManyAtOnce(now);
+}
+
+function ask(now: Situation): Verdict {
+  const names = orderable(now, () => false);
+  return names === undefined ? waiting(now) : (spent(now, names) ?? issue(now, names));
+}
+
+/**
+ * Without a certificate, HTTPS for some names beats none. With one, no name of it is given up before it must be, and
+ * another order needs a reason: the end of the old one, or a name more.
+ */
+function orderable(now: Situation, mayPass: (obstacle: Obstacle) => boolean): readonly string[] | undefined {
+  const { seen, bundle, standings } = now;
+  const isFree = ({ obstacle }: NameStanding): boolean => obstacle === undefined || mayPass(obstacle);
+  const free = standings.filter(isFree);
+  const names = free.map(({ name }) => name);
+  if (names.length === 0) return undefined;
+  if (bundle === undefined || seen.at >= mayShrinkAt(bundle)) return names;
+  if (standings.some((one) => one.issued && !isFree(one))) return undefined;
+  return isRenewal(now) || free.some(({ issued }) => !issued) ? names : undefined;
+}
+
+function issue(now: Situation, domains: readonly string[]): Verdict {
+  const { seen, policy, bundle } = now;
+  const added = domains.filter((name) => !bundle?.domains.includes(name));
   const why =
-    bundle === undefined
-      ? `nothing covers ${list(names.domains)}`
+    bundle === undefined || added.length > 0
+      ? `nothing covers ${list(added)}`
       : `the certificate ends ${bundle.notAfter.toISOString()}`;
-  const spec = specFor(names.domains, policy.keyType);
+  const spec = specFor(domains, policy.keyType);
   return {
     state: 'ordering',
     why,
-    actions: [{ kind: 'issue', spec, resume: inFlight(now) }],
+    actions: [{ kind: 'issue', spec, resume: inFlight(now, domains) }],
     againAt: later(seen.at, 30 * SECOND),
   };
 }
 
-function mayNotOrder(now: Situation): Verdict | undefined {
-  return notWritable(now) ?? backingOff(now) ?? pausedByCrash(now) ?? noLoadBalancer(now) ?? noRoute(now);
+/**
+ * An order of ours for these very names waits at the CA. It too goes on only with a route: they had one when it was made,
+ * but that one led to the task before.
+ */
+function inFlight({ seen, policy }: Situation, domains: readonly string[]): OrderInFlight | undefined {
+  const { order } = seen.stored;
+  return order?.directory === policy.directoryUrl && sameNames(order.domains, domains) ? order : undefined;
+}
+
+/** All that is in the way of a name, and when it is tried again. */
+function waiting(now: Situation): Verdict {
+  const { seen, bundle, standings } = now;
+  const inTheWay = standings.filter(({ obstacle }) => obstacle !== undefined);
+  const mattering = bundle !== undefined && isRenewal(now) ? inTheWay.filter(({ issued }) => issued) : inTheWay;
+  const obstacles = (mattering.length > 0 ? mattering : inTheWay).flatMap(({ obstacle }) => obstacle ?? []);
+  const { why, cure, from } = obstacles[0] ?? { why: 'no name may be ordered', cure: undefined, from: 'route' };
+  const more = obstacles.length > 1 ? ` (and ${obstacles.length - 1} more)` : '';
+  const shrinkAt = bundle !== undefined && mayShrinkAt(bundle) > seen.at ? [mayShrinkAt(bundle)] : [];
+  const againAt = [...obstacles.map(({ until }) => until), ...shrinkAt].reduce(earlier, later(seen.at, HOUR));
+  const next = from === 'ca' ? `; next try ${againAt.toISOString()}; ${meanwhile(now)}` : '';
+  return {
+    state: from === 'ca' ? 'backing-off' : 'waiting-for-route',
+    why: why + more + next,
+    ...(cure !== undefined && { cure }),
+    againAt,
+  };
+}
+
+function meanwhile({ bundle }: Situation): string {
+  return bundle === undefined
+    ? 'there is no certificate yet'
+    : `the present certificate ends ${bundle.notAfter.toISOString()}`;
 }
 
 function notWritable({ seen }: Situation): Verdict | undefined {
@@ -65,22 +127,50 @@ function notWritable({ seen }: Situation): Verdict | undefined {
   return { state: 'not-writable', why, againAt: later(seen.at, MINUTE) };
 }
 
-function backingOff({ seen, names, partial }: Situation): Verdict | undefined {
-  const { ledger } = seen.stored;
-  const at = retryAt(ledger, names.domains, seen.at);
-  const own = failuresOf(ledger, names.domains, seen.at);
-  const last = own.at(-1) ?? ledger.failures.at(-1);
-  if (last === undefined || at === undefined || at <= seen.at) return undefined;
-  const tries = own.length > 1 ? `, ${own.length} times in a row` : '';
-  const meanwhile =
-    partial === undefined
-      ? 'there is no certificate yet'
-      : `the present certificate ends ${partial.notAfter.toISOString()}`;
-  return {
-    state: 'backing-off',
-    why: `${last.problem}${tries}; next try ${at.toISOString()}; ${meanwhile}`,
-    againAt: at,
-  };
+/** This very set has failed or been had too often. */
+function spent(now: Situation, names: readonly string[]): Verdict | undefined {
+  return backingOff(now, holdOnSet(now.seen.stored.ledger, names, now.attempt)) ?? overBudget(now, names);
+}
+
+function backingOff(now: Situation, hold: Hold | undefined): Verdict | undefined {
+  if (hold === undefined) return undefined;
+  const { last, count, until } = hold;
+  const tries = count > 1 ? `, ${count} times in a row` : '';
+  const why = `${last.problem}${tries}; next try ${until.toISOString()}; ${meanwhile(now)}`;
+  return { state: 'backing-off', why, againAt: until };
+}
+
+/** Each wanted name that fails may cost one order, and a hundred of them must not cost a hundred in a row. */
+function tooManyAtOnce({ seen, names }: Situation): Verdict | undefined {
+  const failed = seen.stored.ledger.failures.filter(
+    (one) => one.scope === 'name' && one.at <= seen.at && one.names.every((name) => names.domains.includes(name)),
+  );
+  const times = [...new Set(failed.map(({ at }) => at.getTime()))].sort((a, b) => a - b);
+  const first = times.at(-AT_ONCE.orders);
+  const last = failed.at(-1);
+  if (first === undefined || last === undefined || seen.at.getTime() >= first + AT_ONCE.within) return undefined;
+  const againAt = new Date(first + AT_ONCE.within);
+  const why = `${AT_ONCE.orders} orders in a row failed by single names, the last by ${last.problem}; next try ${againAt.toISOString()}`;
+  return { state: 'backing-off', why, againAt };
+}
+
+/** Our own shares of a public CA's limits: never spent beyond, whatever the reason. */
+function overBudget(now: Situation, names: readonly string[]): Verdict | undefined {
+  // What is at the CA already costs nothing more.
+  if (inFlight(now, names) !== undefined) return undefined;
+  const over = chargedTo(now, names).find(({ nextFreeAt }) => nextFreeAt !== undefined);
+  if (over?.nextFreeAt === undefined) return undefined;
+  const { what, used, allowed, limit, nextFreeAt } = over;
+  const why = `${used} ${what} are used up, of ${allowed} that we allow ourselves and ${limit} that the CA allows; next free ${nextFreeAt.toISOString()}; ${meanwhile(now)}`;
+  return { state: 'backing-off', why, againAt: nextFreeAt };
+}
+
+/** The budgets that an order of these names needs; a private CA has none. */
+export function chargedTo({ seen, policy, bundle, publicCa }: Situation, names: readonly string[]): readonly Budget[] {
+  if (!publicCa) return [];
+  const { at: now, stored } = seen;
+  const urgent = bundle === undefined || isShortLived(bundle) || bundle.notAfter < later(now, WEEK);
+  return budgetsOf(stored.ledger, names, { directory: policy.directoryUrl, now, urgent });
 }
 
 function pausedByCrash({ seen }: Situation): Verdict | undefined {
@@ -90,16 +180,6 @@ function pausedByCrash({ seen }: Situation): Verdict | undefined {
   if (until <= seen.at) return undefined;
   const why = `our task ${failure.taskId} failed at ${failure.at.toISOString()} (${failure.state}) and the state folder came up empty; ordering waits until ${until.toISOString()}, so that a crash loop cannot use up the CA's limits`;
   return { state: 'backing-off', why, cure: 'give the app a volume for STATE_DIR', againAt: until };
-}
-
-/**
- * An order of ours for these very names waits at the CA. It too goes on only with a route: they had one when it was made,
- * but that one led to the task before.
- */
-function inFlight({ seen, policy, names }: Situation): OrderInFlight | undefined {
-  const { order } = seen.stored;
-  const fits = order?.directory === policy.directoryUrl && sameNames(order.domains, names.domains);
-  return fits ? order : undefined;
 }
 
 function noLoadBalancer({ seen, policy }: Situation): Verdict | undefined {
@@ -123,37 +203,16 @@ function noLoadBalancer({ seen, policy }: Situation): Verdict | undefined {
   };
 }
 
-function noRoute(now: Situation): Verdict | undefined {
+/** What must be seen before an order: the way to us through every load balancer, then the way from outside. */
+function unseen(now: Situation): Verdict | undefined {
   const { seen } = now;
-  const { routes } = seen;
-  const next = routesDueAt(now);
-  if (routes === undefined || next <= seen.at) {
-    return { state: 'waiting-for-route', why: 'not looked at yet', looks: ['routes'], againAt: seen.at };
-  }
-  const [worst, ...others] = routes.looks.filter(({ verdict }) => verdict.kind !== 'ours');
-  if (worst === undefined || isOnlyOurView(now)) return undefined;
-  const finding = findingOn(worst, now);
-  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
-  return { state: 'waiting-for-route', ...finding, why: finding.why + more, againAt: next };
+  const state = 'waiting-for-route';
+  if (routesDueAt(now) <= seen.at) return { state, why: 'not looked at yet', looks: ['routes'], againAt: seen.at };
+  if (routesMayCome(now) && now.standings.some(lacksRoute)) return waiting(now);
+  if (preflightDue(now).length === 0) return undefined;
+  return { state, why: 'not tried from outside yet', looks: ['preflight'], againAt: seen.at };
 }
 
-function findingOn(look: RouteLook, { seen, policy }: Situation): Finding {
-  const finding = routeFinding(look, policy);
-  const running = seen.self.ok ? seen.self.value.tasks.filter(({ state }) => state === 'TASK_RUNNING').length : 0;
-  const mayBePeer = running > 1 && look.verdict.kind === 'answered' && look.verdict.status === 404;
-  return mayBePeer ? peersFinding(policy, finding) : finding;
-}
-
-/** A load balancer that we cannot connect to may be open to the CA all the same: after a day it is asked. */
-function isOnlyOurView({ seen }: Situation): boolean {
-  const { looks, waitingSince } = seen.routes ?? { looks: [], waitingSince: undefined };
-  const isUnknown = looks.every(({ verdict }) => verdict.kind === 'ours' || verdict.kind === 'unreachable');
-  return isUnknown && waitingSince !== undefined && seen.at >= later(waitingSince, UNKNOWN_FOR);
-}
-
-function routesDueAt({ seen, names }: Situation): Date {
-  const { routes } = seen;
-  const looked = new Set(routes?.looks.map(({ domain }) => domain));
-  if (routes === undefined || !names.domains.every((name) => looked.has(name))) return seen.at;
-  return routes.waitingSince === undefined ? later(routes.at, ROUTES_GOOD_FOR) : pace(routes.waitingSince, routes.at);
+function lacksRoute({ obstacle }: NameStanding): boolean {
+  return obstacle?.from === 'route';
 }

@@ -6,25 +6,40 @@
  * value and decide nothing.
  */
 import type { OrderProgress } from '../acme/order.ts';
+import type { Budget } from '../certificates/budgets.ts';
 import type { CertificateBundle } from '../certificates/bundle.ts';
 import { renewAt } from '../certificates/renewal.ts';
 import type { RefusedName } from '../certificates/spec.ts';
 import { install, nowhere, prove, watch } from './installing.ts';
+import { type NameStanding, nextPreflightAt, preflightDue, routesMayCome } from './names.ts';
 import type { Observation, Policy } from './observation.ts';
-import { order, orderRunning } from './ordering.ts';
+import { chargedTo, lookAhead, order, orderRunning } from './ordering.ts';
 import { type Leader, type Situation, situation } from './situation.ts';
 import { slotNotes } from './slots.ts';
-import { type Action, earlier, type Look, later, MINUTE, pace, SECOND, type State, type Verdict } from './verdict.ts';
+import {
+  type Action,
+  earlier,
+  type Look,
+  later,
+  list,
+  MINUTE,
+  pace,
+  SECOND,
+  type State,
+  type Verdict,
+} from './verdict.ts';
 
 export interface CertificateStatus {
   readonly state: State;
   readonly why: string;
   readonly cure: string | undefined;
   readonly domains: readonly string[];
+  /** The same, each with what keeps it from the certificate or endangers its renewal. */
+  readonly names: readonly NameStanding[];
   readonly refused: readonly RefusedName[];
   /** The variable of marathon-lb that holds it, or will. */
   readonly slot: string | undefined;
-  /** What we have: for all the names, else the best there is. */
+  /** The best we have; it may lack names that are wanted. */
   readonly bundle: CertificateBundle | undefined;
   readonly renewAt: Date | undefined;
   readonly progress: OrderProgress | undefined;
@@ -40,6 +55,10 @@ export interface Plan {
   readonly notes: readonly string[];
   readonly actions: readonly Action[];
   readonly looks: readonly Look[];
+  /** The names that the look `preflight` is about. */
+  readonly preflightDue: readonly string[];
+  /** What an order of all the names would be charged to; empty for a private CA. */
+  readonly budgets: readonly Budget[];
   readonly checkAgainAt: Date;
 }
 
@@ -62,6 +81,8 @@ export function plan(seen: Observation, policy: Policy): Plan {
     notes: notes(now),
     actions: mayAct ? [...adoption(now), ...(verdict.actions ?? [])] : [],
     looks: verdict.looks ?? [],
+    preflightDue: preflightDue(now),
+    budgets: chargedTo(now, now.names.domains),
     checkAgainAt: checkAgainAt(now, verdict),
   };
 }
@@ -77,14 +98,28 @@ function certify(now: Situation): Verdict {
   if (due !== undefined && (now.bundle === undefined || due.actions !== undefined || due.looks !== undefined))
     return due;
   const inHand = install(now) ?? watch(now) ?? prove(now);
-  return due === undefined ? inHand : beside(due, inHand);
+  if (due !== undefined) return beside(due, inHand, now);
+  return inHand.state === 'live' ? ahead(inHand, now) : inHand;
 }
 
-/** A renewal that has to wait does not hold up what is in hand already, and the operator hears of both. */
-function beside(due: Verdict, inHand: Verdict): Verdict {
+/** An order that has to wait does not hold up what is in hand already, and the operator hears of both. */
+function beside(due: Verdict, inHand: Verdict, now: Situation): Verdict {
   const againAt = earlier(due.againAt, inHand.againAt);
-  if (inHand.state === 'live') return { ...due, againAt };
-  return { ...inHand, againAt, why: `${inHand.why}; besides, the renewal has to wait: ${due.why}` };
+  const missing = now.standings.filter(({ issued }) => !issued).map(({ name }) => name);
+  const without = missing.length === 0 ? '' : ` without ${list(missing)}`;
+  if (inHand.state !== 'live') {
+    const besides = missing.length === 0 ? 'the renewal has to wait' : `it is${without}`;
+    return { ...inHand, againAt, why: `${inHand.why}; besides, ${besides}: ${due.why}` };
+  }
+  const isNew = routesMayCome(now) || missing.length === 0;
+  return isNew ? { ...due, againAt } : { ...due, state: 'degraded', why: `live${without}: ${due.why}`, againAt };
+}
+
+/** All is well: what could spoil the next renewal is looked at meanwhile. */
+function ahead(live: Verdict, now: Situation): Verdict {
+  const look = lookAhead(now);
+  const next = look?.againAt ?? nextPreflightAt(now) ?? live.againAt;
+  return { ...live, againAt: earlier(live.againAt, next), ...(look?.looks && { looks: look.looks }) };
 }
 
 function blind({ seen, policy, names }: Situation): Verdict | undefined {
@@ -134,13 +169,13 @@ function adoption({ adoptable, seen }: Situation): readonly Action[] {
 }
 
 function describe(now: Situation, { state, why, cure }: Verdict): CertificateStatus {
-  const { seen, names, placement } = now;
-  const bundle = now.bundle ?? now.partial;
+  const { seen, names, placement, bundle, standings } = now;
   return {
     state,
     why,
     cure,
     domains: names.domains,
+    names: standings,
     refused: names.refused,
     slot: placement?.ok ? placement.slot.name : undefined,
     bundle,
@@ -149,12 +184,24 @@ function describe(now: Situation, { state, why, cure }: Verdict): CertificateSta
   };
 }
 
-function notes({ names, slots, placement, seen }: Situation): readonly string[] {
+function notes(now: Situation): readonly string[] {
+  const { names, slots, placement, seen } = now;
   return [
+    ...endangered(now),
     ...names.refused.map(({ name, reason }) => `${name}: ${reason}`),
     ...slotNotes(slots, placement?.ok ? placement.slot : undefined),
     ...seen.stored.problems,
   ];
+}
+
+/** Names on a certificate that could not be renewed as they stand, told while there is time. */
+function endangered({ standings, bundle, seen }: Situation): readonly string[] {
+  if (bundle === undefined || renewAt(bundle) <= seen.at) return [];
+  return standings.flatMap(({ issued, obstacle }) => {
+    if (!issued || obstacle === undefined) return [];
+    const cure = obstacle.cure === undefined ? '' : `; ${obstacle.cure}`;
+    return `${obstacle.why}; the renewal of ${renewAt(bundle).toISOString()} would fail${cure}`;
+  });
 }
 
 function checkAgainAt({ seen, bundle, policy }: Situation, { againAt, actions }: Verdict): Date {

@@ -12,7 +12,7 @@ import type { Policy, Seen } from './observation.ts';
 /** A fact and, where we know one, the way out. */
 export interface Finding {
   readonly why: string;
-  readonly cure?: string;
+  readonly cure?: string | undefined;
 }
 
 const CATCH_ALL = 'use the labels of letsencrypt-dcos-catch-all.json, which answer before every other rule';

@@ -5,11 +5,15 @@
  */
 import { isPublicCa, isStagingDirectory, isStagingIssuer } from '../certificates/authority.ts';
 import type { CertificateBundle } from '../certificates/bundle.ts';
+import type { Attempt } from '../certificates/holds.ts';
+import { lifeLeft, mayShrinkAt } from '../certificates/renewal.ts';
 import { type WantedNames, wantedNames } from '../certificates/spec.ts';
 import { leaderOf } from '../marathon/leader.ts';
 import type { StoredState } from '../store.ts';
+import { type NameStanding, standings } from './names.ts';
 import type { Observation, Policy } from './observation.ts';
 import { type Placement, placeIn, readSlots, type Slot, type SlotContext } from './slots.ts';
+import { HOUR } from './verdict.ts';
 
 export interface Leader {
   /** The task that leads by Marathon's list; undefined when none is running and healthy. */
@@ -24,30 +28,48 @@ export interface Situation {
   readonly leader: Leader;
   readonly slots: readonly Slot[];
   readonly placement: Placement | undefined;
-  /** The longest-lived certificate with a key that covers all names, stored or found in marathon-lb. */
+  /** The best certificate with a key, stored or found in marathon-lb: it may lack names, but is not without any. */
   readonly bundle: CertificateBundle | undefined;
-  /** What we have for some of the names, when nothing covers all of them: the one that is still being served. */
-  readonly partial: CertificateBundle | undefined;
   /** The bundle, when only marathon-lb has it. */
   readonly adoptable: CertificateBundle | undefined;
+  /** Whether the limits of the public CAs bind us. */
+  readonly publicCa: boolean;
+  readonly attempt: Attempt;
+  /** Each wanted name: on the bundle or not, and what keeps it from being ordered. */
+  readonly standings: readonly NameStanding[];
 }
 
 /** What is so, before anything is decided. */
 export function situation(seen: Observation, policy: Policy): Situation {
   const labels = seen.self.ok ? seen.self.value.labels : {};
-  const names = wantedNames({ labels, override: policy.domains, publicCa: isPublicCa(policy.directoryUrl) });
+  const publicCa = isPublicCa(policy.directoryUrl);
+  const names = wantedNames({ labels, override: policy.domains, publicCa });
   const context = slotContext(seen, policy, names.domains);
   const slots = context === undefined ? [] : readSlots(context);
   const placement = context === undefined ? undefined : placeIn(slots, context);
+  const { bundle, adoptable } = held(seen, policy, names.domains, slots);
+  const attempt = attemptNow(seen, policy, bundle);
+  const facts = { seen, policy, names, bundle, attempt, publicCa };
   return {
-    seen,
-    policy,
-    names,
+    ...facts,
     leader: leaderIn(seen, policy),
     slots,
     placement,
-    ...held(seen, policy, names.domains, slots),
+    adoptable,
+    standings: standings(facts),
   };
+}
+
+/** When the certificate is near its end, nothing is left alone for longer than this. */
+const LONGEST_WAIT_LATE = { left: 1 / 6, ms: 6 * HOUR };
+
+function attemptNow(
+  { at: now }: Observation,
+  { directoryUrl: directory, settingsMark: settings }: Policy,
+  bundle: CertificateBundle | undefined,
+): Attempt {
+  const isLate = bundle !== undefined && lifeLeft(bundle, now) < LONGEST_WAIT_LATE.left;
+  return { directory, settings, now, longestMs: isLate ? LONGEST_WAIT_LATE.ms : undefined };
 }
 
 /** Without a task id we were started by hand, and whoever did that wants us to act. */
@@ -75,12 +97,21 @@ function held(seen: Observation, policy: Policy, domains: readonly string[], slo
   const deployed = slots.flatMap(({ content }) =>
     content.kind === 'ours' && mayAdopt(content.bundle, seen, policy) ? content.bundle : [],
   );
-  const alive = [...stored, ...deployed]
-    .filter(({ notAfter }) => notAfter > seen.at)
-    .sort((a, b) => b.notAfter.getTime() - a.notAfter.getTime());
-  const bundle = alive.find((candidate) => covers(candidate, domains));
+  const alive = [...stored, ...deployed].filter(({ notAfter }) => notAfter > seen.at);
+  const bundle = best(alive, domains, seen.at);
   const isStored = seen.stored.bundle?.fingerprint === bundle?.fingerprint;
-  return { bundle, partial: bundle ?? alive[0], adoptable: isStored ? undefined : bundle };
+  return { bundle, adoptable: isStored ? undefined : bundle };
+}
+
+/** The one with the most of the names, then the one that lives longest; but one near its end gives way to one that is not. */
+function best(alive: readonly CertificateBundle[], domains: readonly string[], now: Date) {
+  const covered = ({ domains: issued }: CertificateBundle): number =>
+    domains.filter((name) => issued.includes(name)).length;
+  const useful = alive.filter((bundle) => covered(bundle) > 0);
+  const lasting = useful.filter((bundle) => now < mayShrinkAt(bundle));
+  return [...(lasting.length > 0 ? lasting : useful)].sort(
+    (a, b) => covered(b) - covered(a) || b.notAfter.getTime() - a.notAfter.getTime(),
+  )[0];
 }
 
 /** A certificate of another directory is not what the operator asked for: it is ordered anew. */
@@ -97,8 +128,4 @@ function mayAdopt(bundle: CertificateBundle, { stored }: Observation, { director
   if (stored.bundle?.fingerprint === bundle.fingerprint) return isOfDirectory;
   if (isOfDirectory && knownAsOurs(stored).has(bundle.fingerprint)) return false;
   return isStagingDirectory(directoryUrl) || !isStagingIssuer(bundle.issuer);
-}
-
-function covers(bundle: CertificateBundle, domains: readonly string[]): boolean {
-  return domains.length > 0 && domains.every((name) => bundle.domains.includes(name));
 }

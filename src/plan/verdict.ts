@@ -37,6 +37,8 @@ export type State =
   | 'not-served'
   /** A load balancer cannot be asked what it serves. */
   | 'unproven'
+  /** Live, but some wanted names are not on the certificate, and have to wait. */
+  | 'degraded'
   /** Seen on the wire at every load balancer. */
   | 'live';
 
@@ -55,7 +57,7 @@ export type Action =
     };
 
 /** What must be looked at before more can be said. These looks cost time, so they are asked for. */
-export type Look = 'routes' | 'wire' | 'queue' | 'past';
+export type Look = 'routes' | 'preflight' | 'wire' | 'queue' | 'past';
 
 /** One rule's answer. */
 export interface Verdict extends Finding {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Challenges } from '../../src/acme/challenges.ts';
+import { obtain } from '../../src/acme/order.ts';
 import { openAuthority } from '../../src/acme/transport.ts';
 import { Actions } from '../../src/act.ts';
 import { specFor } from '../../src/certificates/spec.ts';
@@ -14,7 +15,7 @@ import { Peers } from '../../src/peers.ts';
 import { Store } from '../../src/store.ts';
 import { listenPublic } from '../../src/web/server.ts';
 import { type CannedMarathon, startCannedMarathon } from '../support/canned-marathon.ts';
-import { CURRENT, loadBalancer, NOW, observation, SLOT } from '../support/observation.ts';
+import { CURRENT, loadBalancer, NOW, observation, SETTINGS, SLOT } from '../support/observation.ts';
 import { type Pebble, startPebble } from '../support/pebble.ts';
 
 const never = new AbortController().signal;
@@ -31,12 +32,13 @@ async function actions(t: TestContext, marathon: CannedMarathon, pebble?: Pebble
   const challenges = new Challenges();
   const directoryUrl = pebble?.directoryUrl ?? 'https://ca.invalid/dir';
   const ca = { email: undefined, timeoutMs: 20_000, proxyEnv: {}, userAgent: 'test' };
+  const authority = openAuthority({ directoryUrl, caPem: pebble?.caPem, ...ca });
   const acting = new Actions({
     directoryUrl,
+    settingsMark: SETTINGS,
     marathon: new MarathonClient({ urls: [marathon.url], auth: { kind: 'none' }, timeoutMs: 5_000 }),
     store,
-    challenges,
-    authority: async () => openAuthority({ directoryUrl, caPem: pebble?.caPem, ...ca }),
+    obtain: (spec, resume, deps) => obtain(spec, resume, { ...deps, challenges, authority }),
     log: createLog({ level: 'silent' }),
     wake: () => {},
   });

@@ -24,6 +24,7 @@ export const NAMES = ['a.net', 'b.net'];
 export const SLOT = 'HAPROXY_SSL_CERT';
 export const DIRECTORY = 'https://acme-v02.api.letsencrypt.org/directory';
 export const STAGING = 'https://acme-staging-v02.api.letsencrypt.org/directory';
+export const SETTINGS = 'these settings';
 export const VERSION = '2026-11-20T08:00:00.000Z';
 
 export function policy(differing: Partial<Policy> = {}): Policy {
@@ -35,6 +36,8 @@ export function policy(differing: Partial<Policy> = {}): Policy {
     directoryUrl: DIRECTORY,
     domains: undefined,
     keyType: 'rsa4096',
+    preflight: 'off',
+    settingsMark: SETTINGS,
     takeOver: false,
     pause: false,
     deploymentTimeoutMs: 10 * MINUTE,
@@ -88,6 +91,9 @@ function app(differing: Partial<App> & Pick<App, 'id'>): Seen<App> {
     containerPorts: [80, 443],
     hostNetwork: false,
     containerType: 'DOCKER',
+    fixedPorts: [80, 443],
+    upgradeStrategy: { minimumHealthCapacity: 0.5, maximumOverCapacity: 0.2 },
+    args: [],
     lastTaskFailure: undefined,
     echoes: {},
     ...differing,
@@ -133,8 +139,18 @@ export function remembering(bundle: CertificateBundle, slot = SLOT): Ledger {
 }
 
 export function failure(differing: Partial<Failure> = {}): Failure {
-  const problem = 'ACME: a.net: unauthorized: 404';
-  return { at: ago(SECOND), problem, retryAfter: undefined, names: NAMES, ...differing };
+  return {
+    at: ago(SECOND),
+    directory: DIRECTORY,
+    settings: SETTINGS,
+    scope: 'certificate',
+    names: NAMES,
+    type: 'unauthorized',
+    pace: 'order',
+    problem: 'ACME: a.net: unauthorized: 404',
+    retryAfter: undefined,
+    ...differing,
+  };
 }
 
 export function stored(differing: Partial<StoredState> = {}): StoredState {
@@ -202,6 +218,7 @@ export function observation(differing: Partial<Observation> = {}): Observation {
     failedInstall: undefined,
     unsettledSince: undefined,
     routes: undefined,
+    preflight: [],
     wire: wire(),
     queue: undefined,
     ourDeployment: undefined,
