@@ -46,6 +46,12 @@ export function isStagingIssuer(issuer: string): boolean {
   return /\(STAGING\)|\bFake LE\b|happy hacker fake CA/i.test(issuer);
 }
 
+/** The ACME v1 directory that this one took the place of, with the same accounts. */
+export function formerDirectoryUrl(directoryUrl: string): string | undefined {
+  const former = [...LETS_ENCRYPT_V1].find(([, successor]) => successor === directoryUrl);
+  return former && `https://${former[0]}/directory`;
+}
+
 /**
  * Old definitions name Let's Encrypt's ACME v1 directories, switched off in 2021: those two are mapped to v2. What looks
  * like v1 elsewhere is refused here, in words, since its answers would only puzzle. A path with /v1/ alone is no sign
@@ -55,9 +61,14 @@ export function currentDirectoryUrl(url: string): { url: string; warning?: strin
   const parsed = URL.parse(url);
   const successor = parsed && LETS_ENCRYPT_V1.get(parsed.hostname);
   if (successor)
-    return { url: successor, warning: `${url} is an ACME v1 URL, switched off in 2021; using ${successor}` };
+    return {
+      url: successor,
+      warning: `${parsed.host}${parsed.pathname} is an ACME v1 URL, switched off in 2021; using ${successor}`,
+    };
   if (parsed && /\bacme-?v0?1\b/i.test(parsed.hostname + parsed.pathname)) {
-    throw new Error(`${url} is an ACME v1 URL; ask the CA for the address of its ACME v2 (RFC 8555) directory`);
+    throw new Error(
+      `${parsed.host}${parsed.pathname} is an ACME v1 URL; ask the CA for the address of its ACME v2 (RFC 8555) directory`,
+    );
   }
   return { url };
 }

@@ -6,6 +6,7 @@
  */
 import { isIP } from 'node:net';
 import { domainToASCII, domainToUnicode } from 'node:url';
+import { printable } from '../printable.ts';
 
 export type NameVerdict =
   | { readonly kind: 'name'; readonly name: string }
@@ -66,6 +67,7 @@ export function checkName(text: string, publicCa: boolean): NameVerdict {
 
   const name = domainToASCII(typed);
   if (name === '') return { kind: 'refused', reason: 'is no valid internationalised name' };
+  if (name.endsWith('.invalid')) return { kind: 'placeholder' }; // wide letters, as some keyboards type them
   const reason = firstObjection(name, publicCa ? [...asciiChecks, ...publicCaChecks] : asciiChecks);
   return reason ? { kind: 'refused', reason } : { kind: 'name', name };
 }
@@ -87,7 +89,13 @@ function looksLikeAddress(name: string): boolean {
 function strangeCharacter(name: string): string | undefined {
   // The second half is what punycode can't hold: control characters beyond ASCII. Other letters are domainToASCII's.
   const found = /[^a-z0-9.\u0080-\u{10ffff}-]|[\u0080-\u009f]/u.exec(name)?.[0];
-  return found === undefined ? undefined : `has the character ${JSON.stringify(found)}, which no host name may have`;
+  return found === undefined ? undefined : `has the character ${shown(found)}, which no host name may have`;
+}
+
+/** JSON escapes what steers a terminal, but for the controls beyond ASCII and what turns the direction of a line. */
+function shown(character: string): string {
+  if (printable(character, 2) === character) return JSON.stringify(character);
+  return `"\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}"`;
 }
 
 /** Node hands an xn-- label through unchanged when it doesn't decode; a decoded one must also encode to itself. */

@@ -4,6 +4,7 @@
  * Names that can't be on a certificate are named with their reason and never stop the others: one typo in a label
  * must not cost 99 apps their HTTPS. Which names are fit is domain.ts.
  */
+import { printable } from '../printable.ts';
 import { checkName } from './domain.ts';
 
 export const KEY_TYPES = ['rsa4096', 'rsa3072', 'rsa2048', 'ec256', 'ec384'] as const;
@@ -30,6 +31,7 @@ export interface WantedNames {
 const MOST_NAMES = 100;
 /** ub-common-name of RFC 5280, appendix A.1. */
 const LONGEST_COMMON_NAME = 64;
+const LONGEST_SHOWN = 100;
 
 /**
  * Own app's HAPROXY_{n}_VHOST labels, all n in numeric order, the order of names kept; `override` (DOMAINS) replaces
@@ -48,7 +50,7 @@ export function wantedNames(from: {
     if (verdict.kind === 'refused') refused.set(shown(text), verdict.reason);
     else if (domains.has(verdict.name)) continue;
     else if (domains.size < MOST_NAMES) domains.add(verdict.name);
-    else refused.set(verdict.name, `is beyond the ${MOST_NAMES} names that fit on one certificate`);
+    else refused.set(shown(verdict.name), `is beyond the ${MOST_NAMES} names that fit on one certificate`);
   }
   return { domains: [...domains], refused: Array.from(refused, ([name, reason]) => ({ name, reason })) };
 }
@@ -76,7 +78,7 @@ function split(text: string): readonly string[] {
 
 /** A label can be pasted full of anything; a status line can't. */
 function shown(name: string): string {
-  return name.length <= 100 ? name : `${name.slice(0, 99)}…`;
+  return printable(name, LONGEST_SHOWN);
 }
 
 /** The same names, in whatever order. */

@@ -28,6 +28,14 @@ export interface TaskFailure {
   readonly at: Date;
   readonly taskId: string;
   readonly host: string;
+  /** The configuration that the task had. */
+  readonly version: string | undefined;
+}
+
+/** How many of the instances have to stay healthy while Marathon replaces them, and how many more there may be. */
+export interface UpgradeStrategy {
+  readonly minimumHealthCapacity: number;
+  readonly maximumOverCapacity: number;
 }
 
 export interface App {
@@ -46,6 +54,11 @@ export interface App {
   readonly containerPorts: readonly number[];
   readonly hostNetwork: boolean;
   readonly containerType: 'DOCKER' | 'MESOS' | undefined;
+  /** Ports that it must have on its agent, so that two of its tasks cannot share one. */
+  readonly fixedPorts: readonly number[];
+  readonly upgradeStrategy: UpgradeStrategy;
+  /** What its container is started with. */
+  readonly args: readonly string[];
   readonly lastTaskFailure: TaskFailure | undefined;
   /** Fields that a partial update drops in Marathon 1.6 and later unless they are sent again. */
   readonly echoes: Readonly<Record<string, unknown>>;
@@ -70,6 +83,8 @@ export function readApp(body: unknown): App {
     tasks: records(app.tasks).flatMap((task) => readTask(task) ?? []),
     hasHealthChecks: list(app.healthChecks).length > 0,
     ...readNetwork(app),
+    upgradeStrategy: readStrategy(app),
+    args: readArgs(app),
     lastTaskFailure: readFailure(record(app.lastTaskFailure)),
     echoes: Object.fromEntries(ECHOED.filter((key) => app[key] != null).map((key) => [key, app[key]])),
   };
@@ -106,7 +121,7 @@ function readTask(task: Json): Task | undefined {
   };
 }
 
-type Network = Pick<App, 'containerPorts' | 'hostNetwork' | 'containerType'>;
+type Network = Pick<App, 'containerPorts' | 'hostNetwork' | 'containerType' | 'fixedPorts'>;
 
 function readNetwork(app: Json): Network {
   const container = record(app.container);
@@ -118,7 +133,32 @@ function readNetwork(app: Json): Network {
     hostNetwork,
     containerType: type === 'DOCKER' || type === 'MESOS' ? type : undefined,
     containerPorts: hostNetwork ? hostPorts(app) : mappings.map((mapping) => number(mapping.containerPort) ?? 0),
+    fixedPorts: hostNetwork ? required(app) : mappings.map((mapping) => number(mapping.hostPort) ?? 0).filter(isPort),
   };
+}
+
+/** On the host's network Marathon holds back only those ports that are required. */
+function required(app: Json): readonly number[] {
+  return app.requirePorts === true ? hostPorts(app).filter(isPort) : [];
+}
+
+function isPort(port: number): boolean {
+  return port > 0;
+}
+
+/** Every Marathon writes it; should one not, these are its defaults. */
+function readStrategy(app: Json): UpgradeStrategy {
+  const strategy = record(app.upgradeStrategy);
+  return {
+    minimumHealthCapacity: number(strategy?.minimumHealthCapacity) ?? 1,
+    maximumOverCapacity: number(strategy?.maximumOverCapacity) ?? 1,
+  };
+}
+
+/** Of a `cmd` the words, which do for finding an option in them. */
+function readArgs(app: Json): readonly string[] {
+  const args = list(app.args).flatMap((arg) => text(arg) ?? []);
+  return args.length > 0 ? args : (text(app.cmd)?.split(/\s+/).filter(Boolean) ?? []);
 }
 
 /** Host is what Marathon takes when nothing is said. */
@@ -144,6 +184,7 @@ function readFailure(failure: Json | undefined): TaskFailure | undefined {
     message: text(failure.message) ?? '',
     taskId: text(failure.taskId) ?? '',
     host: text(failure.host) ?? '',
+    version: text(failure.version),
   };
 }
 
@@ -151,7 +192,7 @@ function readFailure(failure: Json | undefined): TaskFailure | undefined {
  * Does the task run the app's latest configuration? Marathon's own rule (TaskStatsByVersion): scaling moves
  * `app.version` but leaves the tasks alone, so the version counts only where nothing better is known.
  */
-export function isCurrent(app: App, task: Task): boolean {
+export function isCurrent(app: App, task: Pick<Task, 'version'>): boolean {
   const version = instant(task.version)?.getTime();
   if (version === undefined) return false; // a task that is not active has none
   const since = instant(app.lastConfigChangeAt)?.getTime();
@@ -179,5 +220,6 @@ export function isSettled(app: App): boolean {
 
 /** Ids in JSON are absolute; people write them with and without the slash. */
 export function normaliseId(id: string): string {
-  return `/${id.trim().replace(/^\/+|\/+$/g, '')}`;
+  // Looked at from the first slash of a run only: else a long run of them would take for ever.
+  return `/${id.trim().replace(/^\/+|(?<!\/)\/+$/g, '')}`;
 }

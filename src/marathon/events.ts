@@ -66,11 +66,13 @@ export async function* readEvents(
 }
 
 const LINE_MAX = 1024 * 1024;
+const EVENT_MAX = 2 * LINE_MAX;
 
 /**
  * Server-sent events by the WHATWG rules, as far as Marathon uses them: CR, LF or CRLF ends a line, an empty line
  * sends what was gathered. Marathon's heartbeat is a CR and a LF in two packets, so the LF after a CR is remembered
- * across chunks. A line that is too long is skipped; its event still counts, without the app.
+ * across chunks. A line that is too long is skipped, and so is what an endless event goes on with; the event still
+ * counts, without the app.
  */
 export class EventParser {
   readonly #decoder = new StringDecoder('utf8');
@@ -79,6 +81,8 @@ export class EventParser {
   #afterCr = false;
   #type = '';
   #data: string | undefined;
+  /** Characters of the event so far: even a short piece of text may hold on to all that it was cut from. */
+  #size = 0;
 
   *push(chunk: Buffer): Generator<MarathonEvent, void, undefined> {
     let rest = this.#decoder.write(chunk);
@@ -112,9 +116,10 @@ export class EventParser {
     this.#line = '';
     this.#tooLong = false;
     if (line === '') return this.#dispatch();
+    this.#size += line.length;
     const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
     if (field === 'event' && !tooLong) this.#type = value ?? '';
-    if (field === 'data') this.#data = tooLong ? '' : `${this.#data ?? ''}${value}`;
+    if (field === 'data') this.#data = tooLong || this.#size > EVENT_MAX ? '' : `${this.#data ?? ''}${value}`;
     return undefined;
   }
 
@@ -123,6 +128,7 @@ export class EventParser {
     const data = this.#data;
     this.#type = '';
     this.#data = undefined;
+    this.#size = 0;
     return data === undefined ? undefined : { type: type || 'message', appId: appIdIn(data) };
   }
 }

@@ -5,19 +5,27 @@
  * so that a mistake reads as a sentence. Nothing secret is quoted.
  */
 
+import { isIP, isIPv6 } from 'node:net';
 import { normaliseId } from '../marathon/app.ts';
+import { printable } from '../printable.ts';
+
+const LONGEST_QUOTE = 100;
+const quoted = (text: string): string => printable(text, LONGEST_QUOTE);
 
 /** `must be a port from 1 to 65535, not '80a'`. */
 function wrong(expected: string, found: string): Error {
   // A credential that was put into the variable beside its own.
-  const shown = found.includes('PRIVATE KEY') ? 'a private key' : `'${found}'`;
+  const shown = found.includes('PRIVATE KEY') ? 'a private key' : `'${quoted(found)}'`;
   return new Error(`must be ${expected}, not ${shown}`);
 }
 
 export function port(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || value > 65_535) throw wrong('a port from 1 to 65535', text);
-  return value;
+  if (!isPort(text)) throw wrong('a port from 1 to 65535', text);
+  return Number(text);
+}
+
+function isPort(text: string): boolean {
+  return /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;
 }
 
 /** Numbers, for the image's names are nobody's here; the group is the user's own unless it is named. Root is no aim. */
@@ -77,6 +85,23 @@ export function hostAndPort(text: string): { host: string; port: number } {
   const host = match?.groups?.v6 ?? match?.groups?.name;
   if (host === undefined) throw wrong("host:port such as 'www.example.com:443'", text);
   return { host, port: port(match?.groups?.port ?? '') };
+}
+
+/** A comma list; as node:dns takes them: an address, with a port where it is not 53, IPv6 in brackets then. */
+export function dnsServers(text: string): readonly string[] {
+  const servers = text.split(',').map((part) => part.trim());
+  for (const server of servers) {
+    const bracketed = /^\[([^\]]*)\](?::(\d+))?$/.exec(server);
+    const plain = /^([\d.]+):(\d+)$/.exec(server);
+    const [, address = server, number] = bracketed ?? plain ?? [];
+    const isServer = bracketed ? isIPv6(address) : isIP(address) !== 0;
+    if (!isServer || (number !== undefined && !isPort(number)))
+      throw wrong(
+        "addresses of DNS servers such as '1.1.1.1' or '[2606:4700:4700::1111]:53', with commas between",
+        text,
+      );
+  }
+  return servers;
 }
 
 /** Only what is surely no address: the CA judges the rest, and an account without a contact works as well. */
@@ -149,7 +174,7 @@ export function cronExpression(text: string): string {
     const found = fields[index] ?? '';
     if (!found.split(',').every((part) => isCronPart(part, field)))
       throw new Error(
-        `has '${found}' as its ${field.name}, which must be of ${field.from} to ${field.to}, *, a-b or */n`,
+        `has '${quoted(found)}' as its ${field.name}, which must be of ${field.from} to ${field.to}, *, a-b or */n`,
       );
   }
   return fields.join(' ');

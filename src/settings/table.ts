@@ -10,6 +10,7 @@ import { parseServiceAccount } from '../marathon/auth.ts';
 import {
   appId,
   cronExpression,
+  dnsServers,
   email,
   hostAndPort,
   httpUrl,
@@ -38,6 +39,7 @@ export interface Setting<T> {
 }
 
 const LETS_ENCRYPT = 'https://acme-v02.api.letsencrypt.org/directory';
+export const PREFLIGHT_MODES = ['auto', 'strict', 'off'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 const asIs = (text: string): string => text;
@@ -177,6 +179,18 @@ export const TABLE = {
     'Seconds after which a deployment that does not end is looked into. It is never cancelled.',
   ),
   probeTimeout: setting('PROBE_TIMEOUT', '5', secondsToMs, 'Seconds that one look through a load balancer may take.'),
+  preflight: setting(
+    'PREFLIGHT',
+    'auto',
+    oneOf(PREFLIGHT_MODES),
+    'Whether each name is asked for as the CA would ask, before an order: auto (a wrong answer delays the order), strict (an unknown one does too), off.',
+  ),
+  preflightResolvers: setting(
+    'PREFLIGHT_RESOLVERS',
+    '',
+    dnsServers,
+    "DNS servers for that, such as `1.1.1.1,9.9.9.9`, where the cluster's own DNS answers otherwise than the world's.",
+  ),
 } as const;
 
 /** What is not a mistake, but will not do what was meant. */

@@ -10,6 +10,7 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'no
 import { availableParallelism } from 'node:os';
 import { delimiter, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const bin = join(root, 'node_modules', '.bin');
@@ -42,6 +43,7 @@ const TASKS = {
   simulator: { needs: { haproxy: 'haproxy' }, run: (args) => node('test/marathon-simulator/cli.ts', ...args) },
   test: { needs: { ...SERVERS, ...NAMESPACES }, run: (args) => test((file) => !isConformance(file), args) },
   'test:conformance': { needs: { ...SERVERS, ...NAMESPACES }, run: (args) => test(isConformance, args) },
+  fuzz: { needs: { ...SERVERS, ...NAMESPACES }, run: fuzz },
   build: { needs: {}, run: (args) => node(join(bin, 'esbuild'), ...BUNDLE, ...args) },
   check: { needs: { ...SERVERS, ...NAMESPACES }, run: check },
 };
@@ -163,6 +165,24 @@ function pass([command, ...args], { onStop } = {}) {
 
 // ---- tests
 
+/** The properties at length: `--runs N` each or `--minutes N` each; `--seed N` (and `--path …`) bring a failure back. */
+function fuzz(args) {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      runs: { type: 'string' },
+      minutes: { type: 'string' },
+      seed: { type: 'string' },
+      path: { type: 'string' },
+    },
+  });
+  for (const [name, value] of Object.entries(values)) env[`FUZZ_${name.toUpperCase()}`] = value;
+  if (values.runs === undefined && values.minutes === undefined && values.seed === undefined) env.FUZZ_RUNS = '10000';
+  return test(isProperty, [...positionals, '--test-timeout=86400000', '--test-reporter=spec']);
+}
+
+const isProperty = (file) => file.startsWith(join('test', 'properties'));
 const isConformance = (file) => file.startsWith(join('test', 'conformance'));
 
 /** Arguments are parts of file names (`npm test -- plan`) or options of `node --test`. */
