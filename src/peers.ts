@@ -92,8 +92,10 @@ export class Peers {
 class Peer {
   readonly #get: (path: string, limit: number) => Promise<string | undefined>;
   #listed: ReadonlySet<string> = new Set();
-  /** To the tokens asked for since the last listing, one request each, with or without success. */
-  readonly #answers = new Map<string, Promise<string | undefined>>();
+  /** By token, for as long as it is on the list. */
+  readonly #answers = new Map<string, string>();
+  /** Asked since the last listing, with or without success: each token is asked for once. */
+  readonly #asked = new Map<string, Promise<string | undefined>>();
   #listing: Promise<void> | undefined;
   #nextListing: Promise<void> | undefined;
   #listedAt = -Infinity;
@@ -103,20 +105,21 @@ class Peer {
   }
 
   async answerTo(token: string, mayWait: boolean): Promise<string | undefined> {
-    const known = await this.#answers.get(token);
-    if (known !== undefined) return known;
-    if (mayWait) await this.#relisted();
-    return this.#listed.has(digestOf(token)) ? this.#ask(token) : undefined;
+    if (mayWait && !this.#answers.has(token)) await this.#relisted();
+    return this.#answers.get(token) ?? (this.#listed.has(digestOf(token)) ? this.#askOnce(token) : undefined);
   }
 
-  #ask(token: string): Promise<string | undefined> {
-    const asked = this.#answers.get(token);
-    if (asked !== undefined) return asked;
-    const answer = this.#get(`${PEER_TOKEN_PATH}/${token}`, ANSWER_BYTES).then((text) => {
-      return text !== undefined && isAnswerTo(token, text) ? text : undefined;
-    });
-    this.#answers.set(token, answer);
-    return answer;
+  #askOnce(token: string): Promise<string | undefined> {
+    const asked = this.#asked.get(token) ?? this.#ask(token);
+    this.#asked.set(token, asked);
+    return asked;
+  }
+
+  async #ask(token: string): Promise<string | undefined> {
+    const text = await this.#get(`${PEER_TOKEN_PATH}/${token}`, ANSWER_BYTES);
+    if (text === undefined || !isAnswerTo(token, text)) return undefined;
+    this.#answers.set(token, text);
+    return text;
   }
 
   /** Resolves after a listing that begins from here on: one under way may lack what is published by now. */
@@ -139,7 +142,8 @@ class Peer {
     const text = await this.#get(PEER_LIST_PATH, LIST_BYTES);
     if (text === undefined) return;
     this.#listed = new Set(text.split('\n').filter((line) => DIGEST.test(line)));
-    this.#answers.clear();
+    this.#asked.clear();
+    for (const token of this.#answers.keys()) if (!this.#listed.has(digestOf(token))) this.#answers.delete(token);
   }
 }
 
@@ -176,7 +180,7 @@ async function firstKnown(answers: readonly Promise<string | undefined>[]): Prom
 /** The key authorization for this token (RFC 8555 §8.1), or the answer to a probe of ours: nothing else is passed on. */
 function isAnswerTo(token: string, text: string): boolean {
   const proof = text.startsWith(`${token}.`) ? text.slice(token.length + 1) : text;
-  return /^[A-Za-z0-9_-]{43}$/.test(proof);
+  return proof !== token && /^[A-Za-z0-9_-]{43}$/.test(proof);
 }
 
 /** By the definition and not by our own setting: it is the peers' that counts. */
