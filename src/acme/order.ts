@@ -11,6 +11,7 @@ import { type CertificateSpec, sameNames } from '../certificates/spec.ts';
 import type { Account, OrderInFlight } from '../store.ts';
 import { signIn, signInAnew } from './account.ts';
 import type { Challenges } from './challenges.ts';
+import { isNameless, withCulprit } from './culprit.ts';
 import { keyTypeOf, makeKey } from './keys.ts';
 import { poll } from './poll.ts';
 import { AcmeError, verdict } from './problem.ts';
@@ -101,20 +102,40 @@ async function run(job: Job, resume: OrderInFlight | undefined, key: Promise<str
 }
 
 async function place(job: Job, key: Promise<string>): Promise<Placed> {
-  const { spec, session, journal, authority, signal } = job;
+  const { spec, journal, authority, signal } = job;
   job.report('key');
   const keyPem = await key;
   signal.throwIfAborted();
   job.report('order');
-  const { directoryUrl: directory } = authority;
-  await journal.noteOrder(directory, spec.domains);
-  const order = await session.newOrder(spec.domains);
+  const order = await askFor(job, spec.domains);
   const { url } = order;
+  const { directoryUrl: directory } = authority;
   await journal.saveOrder({ directory, url, domains: spec.domains, keyPem, createdAt: new Date() });
   if (sameNames(order.names, spec.domains)) return { order, keyPem };
   await journal.clearOrder();
   const detail = `the order lists ${order.names.join(', ')} instead of ${spec.domains.join(', ')}`;
   throw new AcmeError({ type: 'orderMismatch', detail });
+}
+
+async function askFor(job: Job, names: readonly string[]): Promise<AcmeOrder> {
+  const ask = async (domains: readonly string[]): Promise<AcmeOrder> => {
+    await job.journal.noteOrder(job.authority.directoryUrl, domains);
+    return job.session.newOrder(domains);
+  };
+  const refusalOf = async (domains: readonly string[]): Promise<AcmeError | undefined> => {
+    try {
+      await ask(domains);
+      return undefined;
+    } catch (error) {
+      if (error instanceof AcmeError) return error;
+      throw error;
+    }
+  };
+  try {
+    return await ask(names);
+  } catch (error) {
+    throw isNameless(error, names) ? await withCulprit(error, names, refusalOf) : error;
+  }
 }
 
 /** An earlier process's order, if the CA still has a use for it. */

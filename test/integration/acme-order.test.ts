@@ -54,16 +54,16 @@ class Journal implements OrderJournal {
 }
 
 class WatchedChallenges extends Challenges {
-  readonly tokens: string[] = [];
+  readonly published: string[] = [];
 
   override publish(token: string, keyAuthorization: string): void {
-    this.tokens.push(token);
+    this.published.push(token);
     super.publish(token, keyAuthorization);
   }
 
   /** Those still answered. */
   left(): readonly string[] {
-    return this.tokens.filter((token) => this.answerTo(token) !== undefined);
+    return this.published.filter((token) => this.answerTo(token) !== undefined);
   }
 }
 
