@@ -6,7 +6,7 @@
 
 import type { KeyType } from './certificates/spec.ts';
 import type { ServiceAccount } from './marathon/auth.ts';
-import { emailOrWarning, type Setting, TABLE } from './settings/table.ts';
+import { emailOrWarning, type PREFLIGHT_MODES, type Setting, TABLE } from './settings/table.ts';
 
 export interface Config {
   readonly marathon: {
@@ -51,6 +51,11 @@ export interface Config {
   readonly deploymentTimeoutMs: number;
   /** One look through the load balancer. */
   readonly probeTimeoutMs: number;
+  readonly preflight: {
+    readonly mode: (typeof PREFLIGHT_MODES)[number];
+    /** Undefined: the system's. */
+    readonly resolvers: readonly string[] | undefined;
+  };
   readonly warnings: readonly string[];
 }
 
@@ -128,6 +133,7 @@ export function parseConfig(env: Environment): Config {
     logLevel: required(TABLE.logLevel),
     deploymentTimeoutMs: required(TABLE.deploymentTimeout),
     probeTimeoutMs: required(TABLE.probeTimeout),
+    preflight: { mode: required(TABLE.preflight), resolvers: optional(TABLE.preflightResolvers) },
     warnings: [directory?.warning, email.warning].filter((warning) => warning !== undefined),
   };
   problems.push(...contradictions(env, config));

@@ -8,6 +8,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Challenges } from './acme/challenges.ts';
+import { type Answer, CHALLENGE_PATH, FOLLOWED, heard, MAX_REDIRECTS, readAnswer } from './asking.ts';
 import { mapBounded } from './bounded.ts';
 
 export interface LoadBalancerInstance {
@@ -35,15 +36,10 @@ interface Probe {
   readonly signal: AbortSignal;
 }
 
-const CHALLENGE_PATH = '/.well-known/acme-challenge/';
 /** At once, over all instances. */
 const IN_FLIGHT = 8;
-/** Let's Encrypt's validation authority (boulder, va/http.go): 10 redirects, of these kinds (not 303), to these ports. */
-const MAX_REDIRECTS = 10;
-const FOLLOWED = new Set([301, 302, 307, 308]);
 const SILENCES = 4;
 const MAX_BODY_BYTES = 4096;
-const PRINTED_CHARS = 120;
 
 export async function lookAtRoutes(
   instances: readonly LoadBalancerInstance[],
@@ -87,7 +83,7 @@ async function follow(door: Door, domain: string, probe: Probe): Promise<RouteVe
     if (!FOLLOWED.has(status) || location === undefined) return verdictOn(answer, probe.answer);
     const next = URL.canParse(location, url.href) ? new URL(location, url.href) : undefined;
     // The token changes with each look; what is told must not, or every look were news.
-    const to = printable(next?.href ?? location).replaceAll(probe.token, '…');
+    const to = heard(next?.href ?? location).replaceAll(probe.token, '…');
     if (next === undefined || !door.leadsTo(next, probe.domains)) return { kind: 'redirected', to };
     if (seen.has(next.href)) return { kind: 'answered', status, note: `redirects in a circle by ${to}` };
     if (seen.size > MAX_REDIRECTS) return { kind: 'answered', status, note: `more than ${MAX_REDIRECTS} redirects` };
@@ -98,13 +94,6 @@ async function follow(door: Door, domain: string, probe: Probe): Promise<RouteVe
 function verdictOn(answer: Answer, expected: string): RouteVerdict {
   if (answer.status === 200 && answer.body.trimEnd() === expected) return { kind: 'ours' };
   return { kind: 'answered', status: answer.status, note: answer.note };
-}
-
-interface Answer {
-  readonly status: number;
-  readonly location: string | undefined;
-  readonly body: string;
-  readonly note: string;
 }
 
 /** No connection or no answer at all came about, whatever name was to be asked for. */
@@ -181,7 +170,7 @@ class Door {
         connected = !socket.connecting; // a kept one is
         if (!connected) socket.once('connect', () => (connected = true));
       });
-      request.once('response', (response) => readAnswer(response).then(resolve, reject));
+      request.once('response', (response) => readAnswer(response, MAX_BODY_BYTES).then(resolve, reject));
       request.once('error', (error: NodeJS.ErrnoException) => {
         // A kept connection that the other side closed meanwhile says nothing; a new one does.
         const stale = request.reusedSocket && error.code === 'ECONNRESET' && !retried;
@@ -192,30 +181,6 @@ class Door {
   }
 }
 
-/** At most MAX_BODY_BYTES of it: the right answer is short, and any app may answer here. */
-async function readAnswer(response: http.IncomingMessage): Promise<Answer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) break; // leaving the loop destroys the stream
-  }
-  const { statusCode: status = 0, statusMessage, headers } = response;
-  const note = [statusMessage, headers['content-type'], headers.server && `Server: ${headers.server}`];
-  return {
-    status,
-    location: headers.location,
-    body: Buffer.concat(chunks).toString('latin1'),
-    note: printable(note.filter(Boolean).join(', ')),
-  };
-}
-
 function reasonOf(error: NodeJS.ErrnoException): string {
   return error.name === 'AbortError' ? 'no answer in time' : (error.code ?? error.message);
-}
-
-/** It goes into a status and a log, and comes from anywhere. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, PRINTED_CHARS);
 }

@@ -195,7 +195,7 @@ export class Wire {
  * The agents find the way through a proxy (Node 24: `proxyEnv`). axios leaves that to them where the option is there,
  * even empty, and no longer looks into the environment; its own `proxy: false` would take it from them (1.21).
  */
-function agentsFor({ caPem, proxyEnv }: AuthorityOptions): { httpAgent: HttpAgent; httpsAgent: HttpsAgent } {
+export function agentsFor({ caPem, proxyEnv }: AuthorityOptions): { httpAgent: HttpAgent; httpsAgent: HttpsAgent } {
   const common = { keepAlive: true, maxSockets: SOCKETS, proxyEnv };
   // One context for all sockets: to read 150 roots for each would cost more than all the rest of an order.
   const trust = caPem === undefined ? {} : { secureContext: trusting(caPem) };

@@ -203,7 +203,7 @@ test('an endless answer with hostile headers is cut short and shown harmlessly',
   });
   const verdict = await verdictFor('a.example', at(port), world);
   assert.equal(verdict.kind, 'answered');
-  assert.match(verdict.kind === 'answered' ? verdict.note : '', /^OK, Server: [\x20-\x7e]{1,120}$/);
+  assert.match(verdict.kind === 'answered' ? verdict.note : '', /^OK, Server: [\x20-\x7e]{1,120}…$/);
 });
 
 test('nobody listens, or the task has no port for HTTP: unreachable, and why', async (t) => {

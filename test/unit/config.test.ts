@@ -124,6 +124,18 @@ const accepted: { name: string; env: Environment; read: (config: Config) => unkn
     value: 250,
   },
   {
+    name: 'no word on the preflight',
+    env: {},
+    read: ({ preflight }) => preflight,
+    value: { mode: 'auto', resolvers: undefined },
+  },
+  {
+    name: 'DNS servers with and without a port',
+    env: { PREFLIGHT: 'Strict', PREFLIGHT_RESOLVERS: '1.1.1.1, 10.0.0.1:5353,::1 ,[::1]:53,[::1]' },
+    read: ({ preflight }) => preflight,
+    value: { mode: 'strict', resolvers: ['1.1.1.1', '10.0.0.1:5353', '::1', '[::1]:53', '[::1]'] },
+  },
+  {
     name: 'the proxy in small letters',
     env: { https_proxy: 'http://proxy:3128', no_proxy: '.mesos' },
     read: ({ acme }) => acme.proxyEnv,
@@ -151,6 +163,11 @@ const refused: { env: Environment; problem: RegExp }[] = [
   { env: { ADMIN_PORT: '65536' }, problem: /^ADMIN_PORT must be a port/ },
   { env: { MARATHON_LB_HTTPS_PORT: '-1' }, problem: /^MARATHON_LB_HTTPS_PORT must be a port/ },
   { env: { HTTP_PORT: '9000' }, problem: /^HTTP_PORT and ADMIN_PORT are both 9000; give each/ },
+  ...['dns.example', '1.1.1', '1.1.1.1:0', '1.1.1.1,', '[1.1.1.1]:53', '1.1.1.1:53:53', '::1]:53'].map((text) => ({
+    env: { PREFLIGHT_RESOLVERS: text },
+    problem: /^PREFLIGHT_RESOLVERS must be addresses of DNS servers such as/,
+  })),
+  { env: { PREFLIGHT: 'on' }, problem: /^PREFLIGHT must be one of auto, strict, off, not 'on'$/ },
   { env: { MARATHON_URL: 'marathon.mesos:8080' }, problem: /^MARATHON_URL must be a URL that begins with http/ },
   { env: { MARATHON_URL: 'zk://a:2181/marathon' }, problem: /^MARATHON_URL must be a URL/ },
   { env: { MARATHON_URL: ',' }, problem: /^MARATHON_URL must name at least one URL$/ },
