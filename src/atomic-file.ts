@@ -1,6 +1,7 @@
 /**
  * A file that is there whole, old or new, whenever the process is killed: written beside its place, flushed, renamed into
  * it, and the folder flushed. What is written holds private keys, so nobody else may read it, not even for a moment.
+ * And read so that nothing that stands in its place can hang the process or fill its memory.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -39,6 +40,19 @@ export async function syncFolder(path: string): Promise<void> {
     });
   } finally {
     await folder.close();
+  }
+}
+
+/** Whatever is there: a pipe would keep us waiting for ever, and a file of gigabytes would not fit. */
+export async function readText(path: string, largest: number): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const found = await file.stat();
+    if (!found.isFile() && !found.isDirectory()) throw new Error('it is no file (a pipe, a socket or a device)');
+    if (found.size > largest) throw new Error(`it has ${found.size} bytes, and ${largest} is the most it may have`);
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
   }
 }
 

@@ -7,9 +7,10 @@
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, chmod, mkdir, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, replaceFile, syncFolder, writeTemporary } from './atomic-file.ts';
+import { codeOf, readText, replaceFile, syncFolder, writeTemporary } from './atomic-file.ts';
+import { findAccounts, findLineages, type Lineage } from './certbot.ts';
 import type { CertificateBundle } from './certificates/bundle.ts';
 import { EMPTY_LEDGER, type Ledger } from './certificates/ledger.ts';
 import {
@@ -23,7 +24,7 @@ import {
   readOrder,
 } from './state-files.ts';
 
-export type { Account, OrderInFlight };
+export type { Account, Lineage, OrderInFlight };
 
 export interface StoredState {
   readonly bundle: CertificateBundle | undefined;
@@ -32,7 +33,9 @@ export interface StoredState {
   readonly previous: CertificateBundle | undefined;
   readonly order: OrderInFlight | undefined;
   readonly ledger: Ledger;
-  /** Nothing of ours was there when the folder was opened. */
+  /** What certbot left in the folder: to be adopted while there is no bundle of ours, and ours to replace ever after. */
+  readonly certbots: readonly Lineage[];
+  /** Nothing of ours, and nothing of certbot's, was there when the folder was opened. */
   readonly wasEmpty: boolean;
   /** Sentences for the operator. */
   readonly problems: readonly string[];
@@ -50,6 +53,9 @@ const TEMPORARY = /^\.(certificate|previous-certificate|order|ledger|account-[^/
 /** statfs(2): tmpfs, ramfs, overlayfs and aufs end with the container. */
 const EPHEMERAL = [0x01021994, 0x858458f6, 0x794c7630, 0x61756673];
 
+/** The ledger is the largest by far: hundreds of failures of a hundred names each. More would be too much for 128 MB. */
+const LARGEST_FILE = 16 * 1024 * 1024;
+
 /** As much as all our files together: a full disk must be met before an order, not in it. */
 const PROBE = '.'.repeat(65_536);
 
@@ -59,7 +65,11 @@ export class Store {
   readonly #problems = new Map<string, string>();
   readonly #unreadable = new Set<string>();
   #writable = false;
-  #wasEmpty = true;
+  /** Undefined: nobody could look. */
+  #wasEmpty: boolean | undefined;
+  #certbots: readonly Lineage[] = [];
+  /** By file, a digest of what it said when it was last read or written here. */
+  readonly #known = new Map<string, string>();
   /** Nothing is written, moved or mended. */
   #onlyLooks = false;
   /** Writes happen one after the other, in the order asked for. */
@@ -72,7 +82,7 @@ export class Store {
   /** Makes the folder, its modes and its leftovers right as far as it can. Never throws. */
   async open(): Promise<void> {
     await this.#testWriting();
-    const names = await this.#names();
+    const names = await this.#lookAround();
     for (const name of names.filter((one) => TEMPORARY.test(one))) await rm(this.#path(name)).catch(() => undefined);
     await this.#closeToOthers(names);
     await this.#noteEphemeral();
@@ -82,14 +92,23 @@ export class Store {
   async openToLook(): Promise<void> {
     this.#onlyLooks = true;
     await this.#testWriting();
-    await this.#names();
+    await this.#lookAround();
     await this.#noteEphemeral();
   }
 
-  async #names(): Promise<readonly string[]> {
-    const names = await readdir(this.#dir).catch(() => []);
-    this.#wasEmpty = !names.some((name) => OURS.test(name));
-    return names;
+  async #lookAround(): Promise<readonly string[]> {
+    const names = await readdir(this.#dir).catch((error) => (isAbsent(error) ? [] : undefined));
+    const isCertbots = await this.#lookForCertbots();
+    if (names !== undefined) this.#wasEmpty = !isCertbots && !names.some((name) => OURS.test(name));
+    return names ?? [];
+  }
+
+  /** Whether there is anything of certbot's, of use or not. */
+  async #lookForCertbots(): Promise<boolean> {
+    const { found, problems } = await findLineages(this.#dir);
+    this.#certbots = found;
+    this.#tell('certbot-certificates', problems);
+    return found.length > 0 || problems.length > 0;
   }
 
   read(): Promise<StoredState> {
@@ -97,8 +116,12 @@ export class Store {
   }
 
   async #look(): Promise<StoredState> {
-    if (!this.#writable) await this.#testWriting(); // a full disk or a wrong owner may have been mended
+    // A full disk or a wrong owner may have been mended.
+    if (!this.#writable) await this.#testWriting();
+    if (this.#wasEmpty === undefined) await this.#lookAround();
     const current = await this.#load(CURRENT, readCertificate);
+    if (current === undefined) await this.#lookForCertbots();
+    else this.#tell('certbot-certificates', []);
     const previous = await this.#load(PREVIOUS, readCertificate);
     const order = await this.#load(ORDER, readOrder);
     const ledger = await this.#load(LEDGER, readLedger);
@@ -109,17 +132,34 @@ export class Store {
       // Killed between saving what it brought and clearing it: the order is done.
       order: order && current?.bundle.holdsKey(order.keyPem) ? undefined : order,
       ledger: ledger ?? EMPTY_LEDGER,
-      wasEmpty: this.#wasEmpty,
+      certbots: this.#certbots,
+      wasEmpty: this.#wasEmpty ?? true,
       problems: [...this.#problems.values()],
       // What can't be read may be a certificate, or why not to order one: forgetting it would cost an order.
       writable: this.#writable && this.#unreadable.size === 0,
     };
   }
 
-  /** Throws where there is one that can't be read. */
-  async account(directory: string): Promise<Account | undefined> {
+  /** Ours, else the one that certbot left. Throws where there is one of ours that can't be read. */
+  account(directory: string): Promise<Account | undefined> {
+    return this.#inTurn(() => this.#accountAt(directory));
+  }
+
+  async #accountAt(directory: string): Promise<Account | undefined> {
     const account = await this.#loadSurely(accountFile(directory), readAccount);
-    return account?.directory === directory ? account : undefined;
+    if (account?.directory === directory) return account;
+    return account === undefined ? this.#importAccount(directory) : undefined;
+  }
+
+  async #importAccount(directory: string): Promise<Account | undefined> {
+    const { found, problems } = await findAccounts(this.#dir, directory);
+    this.#tell('certbot-accounts', problems);
+    const [best] = found;
+    if (best === undefined) return undefined;
+    const { id, url, keyPem } = best;
+    await this.#write(accountFile(directory), { directory, url, keyPem });
+    this.#tell('certbot-account', [`certbot's account ${id} at ${directory} was imported; its own files stay`]);
+    return { directory, url, keyPem };
   }
 
   saveAccount(account: Account): Promise<void> {
@@ -153,9 +193,19 @@ export class Store {
         await this.#write(PREVIOUS, { directory: current.directory, pem: current.bundle.pem });
       }
       await this.#write(CURRENT, { directory, pem: bundle.pem });
+      await this.#noteImport(bundle, directory);
       const order = await this.#load(ORDER, readOrder);
       if (order && bundle.holdsKey(order.keyPem)) await this.#remove(ORDER);
     });
+  }
+
+  /** With the account that it was renewed with, before somebody tidies up; one that cannot be kept now is found again. */
+  async #noteImport({ fingerprint }: CertificateBundle, directory: string): Promise<void> {
+    const lineage = this.#certbots.find(({ bundle }) => bundle.fingerprint === fingerprint);
+    if (lineage === undefined) return;
+    const sentence = `certbot's certificate ${lineage.name} was imported; its own files stay, and nobody renews them any more`;
+    this.#tell('certbot-certificate', [sentence]);
+    await this.#accountAt(directory).catch(() => undefined);
   }
 
   /** Resolves when nothing asked for so far is still being read or written. */
@@ -177,15 +227,34 @@ export class Store {
     this.#problems.delete(name);
     this.#unreadable.delete(name);
     try {
-      return reader(await readFile(this.#path(name), 'utf8'));
+      const text = await readText(this.#path(name), LARGEST_FILE);
+      const value = reader(text);
+      this.#noteOthers(name, text);
+      return value;
     } catch (error) {
       const code = codeOf(error);
-      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+      if (isAbsent(error)) return undefined;
       if (code) this.#cannotRead(name, code);
       else if (error instanceof NewerFormat) this.#problems.set(name, `${this.#path(name)} ${error.message}`);
       else await this.#setAside(name, messageOf(error));
       return undefined;
     }
+  }
+
+  /** Two keepers of one folder replace each other's certificate and order. Files that end are no sign of it. */
+  #noteOthers(name: string, text: string): void {
+    const digest = digestOf(text);
+    const before = this.#known.get(name);
+    this.#known.set(name, digest);
+    if (before === undefined || before === digest) return;
+    const who = `${this.#path(name)} was changed by another process or by hand`;
+    const cure = 'instances of one app may share a folder, but two apps must not: give each a STATE_DIR of its own';
+    this.#tell('others', [`${who}; ${cure}`]);
+  }
+
+  #tell(about: string, sentences: readonly string[]): void {
+    if (sentences.length === 0) this.#problems.delete(about);
+    else this.#problems.set(about, sentences.join('; '));
   }
 
   /** For what is about to be replaced: a file that is there but can't be read now must not be taken for none. */
@@ -224,6 +293,7 @@ export class Store {
         if (codeOf(error) !== 'ENOENT') throw error;
         return replaceFile(this.#dir, name, text);
       });
+      this.#known.set(name, digestOf(text));
       this.#nowWritable();
     } catch (error) {
       throw this.#notWritable(name, error);
@@ -234,6 +304,7 @@ export class Store {
     try {
       await this.#spareNewer(name);
       await rm(this.#path(name), { force: true });
+      this.#known.delete(name);
       await syncFolder(this.#dir);
     } catch (error) {
       throw this.#notWritable(name, error);
@@ -242,7 +313,7 @@ export class Store {
 
   /** A later release wrote it and may come back: it is put aside before its place is taken. */
   async #spareNewer(name: string): Promise<void> {
-    const text = await readFile(this.#path(name), 'utf8').catch(() => undefined);
+    const text = await readText(this.#path(name), LARGEST_FILE).catch(() => undefined);
     if (text === undefined || !NewerFormat.isIn(text)) return;
     const aside = `${name}.newer-${stamp()}`;
     await rename(this.#path(name), this.#path(aside));
@@ -338,6 +409,9 @@ async function modeOf(path: string): Promise<number | undefined> {
   return found && found.mode & 0o777;
 }
 
+/** Nothing is there: no file, no folder, or a file where the folder should be. */
+const isAbsent = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '');
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64');
 const octal = (mode: number): string => mode.toString(8).padStart(4, '0');
 const stamp = (): string => new Date().toISOString().replace(/[:.]/g, '-');
 

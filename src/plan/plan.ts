@@ -10,6 +10,7 @@ import type { Budget } from '../certificates/budgets.ts';
 import type { CertificateBundle } from '../certificates/bundle.ts';
 import { renewAt } from '../certificates/renewal.ts';
 import type { RefusedName } from '../certificates/spec.ts';
+import { imported } from './imported.ts';
 import { install, nowhere, prove, watch } from './installing.ts';
 import { type NameStanding, nextPreflightAt, preflightDue, routesMayCome } from './names.ts';
 import type { Observation, Policy } from './observation.ts';
@@ -190,6 +191,7 @@ function notes(now: Situation): readonly string[] {
     ...endangered(now),
     ...names.refused.map(({ name, reason }) => `${name}: ${reason}`),
     ...slotNotes(slots, placement?.ok ? placement.slot : undefined),
+    ...imported(seen, now.policy, names.domains).notes,
     ...seen.stored.problems,
   ];
 }

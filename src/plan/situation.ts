@@ -10,6 +10,7 @@ import { lifeLeft, mayShrinkAt } from '../certificates/renewal.ts';
 import { type WantedNames, wantedNames } from '../certificates/spec.ts';
 import { leaderOf } from '../marathon/leader.ts';
 import type { StoredState } from '../store.ts';
+import { imported } from './imported.ts';
 import { type NameStanding, standings } from './names.ts';
 import type { Observation, Policy } from './observation.ts';
 import { type Placement, placeIn, readSlots, type Slot, type SlotContext } from './slots.ts';
@@ -88,8 +89,9 @@ function slotContext(seen: Observation, policy: Policy, domains: readonly string
 }
 
 /** Fingerprints of all that the state folder remembers. */
-function knownAsOurs({ bundle, previous, ledger }: StoredState): ReadonlySet<string> {
-  return new Set([...ledger.installed, ...[bundle, previous].flatMap((known) => known?.fingerprint ?? [])]);
+function knownAsOurs({ bundle, previous, ledger, certbots }: StoredState): ReadonlySet<string> {
+  const held = [bundle, previous, ...certbots.map((lineage) => lineage.bundle)];
+  return new Set([...ledger.installed, ...held.flatMap((known) => known?.fingerprint ?? [])]);
 }
 
 function held(seen: Observation, policy: Policy, domains: readonly string[], slots: readonly Slot[]) {
@@ -97,7 +99,8 @@ function held(seen: Observation, policy: Policy, domains: readonly string[], slo
   const deployed = slots.flatMap(({ content }) =>
     content.kind === 'ours' && mayAdopt(content.bundle, seen, policy) ? content.bundle : [],
   );
-  const alive = [...stored, ...deployed].filter(({ notAfter }) => notAfter > seen.at);
+  const { bundles } = imported(seen, policy, domains);
+  const alive = [...stored, ...deployed, ...bundles].filter(({ notAfter }) => notAfter > seen.at);
   const bundle = best(alive, domains, seen.at);
   const isStored = seen.stored.bundle?.fingerprint === bundle?.fingerprint;
   return { bundle, adoptable: isStored ? undefined : bundle };

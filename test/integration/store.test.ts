@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { CertificateBundle } from '../../src/certificates/bundle.ts';
-import { EMPTY_LEDGER, type Ledger, withInstalled } from '../../src/certificates/ledger.ts';
+import { EMPTY_LEDGER, type Failure, type Ledger, withInstalled } from '../../src/certificates/ledger.ts';
 import { type OrderInFlight, Store } from '../../src/store.ts';
 import { type Issued, issue } from '../support/certificates.ts';
 
@@ -26,10 +26,22 @@ const orderFor = ({ keyPem }: Issued): OrderInFlight => ({
   keyPem,
   createdAt: new Date('2026-11-22T10:00:00Z'),
 });
+const failure: Failure = {
+  at: new Date('2026-11-22T10:00:00Z'),
+  directory,
+  settings: 'mark',
+  scope: 'certificate',
+  names: ['a.net'],
+  type: 'serverInternal',
+  pace: 'order',
+  problem: 'ACME: no',
+  retryAfter: undefined,
+};
 const ledger: Ledger = {
+  ...EMPTY_LEDGER,
   failures: [
-    { at: new Date('2026-11-22T10:00:00Z'), problem: 'ACME: no', retryAfter: undefined, names: ['a.net'] },
-    { at: new Date('2026-11-22T11:00:00Z'), problem: 'ACME: no', retryAfter: new Date('2026-11-23'), names: [] },
+    failure,
+    { ...failure, at: new Date('2026-11-22T11:00:00Z'), retryAfter: new Date('2026-11-23'), names: [] },
   ],
   replacements: [{ at: new Date('2026-11-22T12:00:00Z'), slot: 'HAPROXY_SSL_CERT', fingerprint: 'AA:BB' }],
   installed: ['AA:BB', 'CC:DD'],
@@ -64,6 +76,7 @@ test('a folder that is not there is made, and nothing is in it', async (t) => {
     previous: undefined,
     order: undefined,
     ledger: EMPTY_LEDGER,
+    certbots: [],
     wasEmpty: true,
     writable: true,
   });

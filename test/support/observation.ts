@@ -160,6 +160,7 @@ export function stored(differing: Partial<StoredState> = {}): StoredState {
     previous: undefined,
     order: undefined,
     ledger: remembering(CURRENT),
+    certbots: [],
     wasEmpty: false,
     problems: [],
     writable: true,
