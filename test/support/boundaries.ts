@@ -94,6 +94,20 @@ export class Boundaries {
     for (const proxy of proxies) proxy.hooks = hooks;
   }
 
+  /** Nobody is cut off: the reply at this boundary waits until the work is done. */
+  meanwhile(boundary: string, work: () => Promise<void>, ...proxies: readonly RecordingProxy[]): void {
+    const hooks: Hooks = {
+      onRequest: (_, request) => this.#note(request),
+      onReply: async (_, request): Promise<'pass'> => {
+        if (this.#struck !== undefined || this.#named.get(request) !== boundary) return 'pass';
+        this.#struck = work();
+        await this.#struck;
+        return 'pass';
+      },
+    };
+    for (const proxy of proxies) proxy.hooks = hooks;
+  }
+
   #note(request: Recorded): 'pass' {
     const name = this.#labels.of(request);
     if (name !== undefined) this.#named.set(request, name);

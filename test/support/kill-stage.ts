@@ -21,8 +21,10 @@ export type Folder = 'volume kept' | 'no volume';
  * kill-first: an upgrade of our app is posted at the boundary; Marathon kills, then starts the new version.
  * start-first: the same, but the new version starts beside the old one, which hangs at the boundary and is killed when
  * the new one is healthy.
+ * rolled: as start-first, but the old one goes on until Marathon ends it.
+ * taken over: of two instances the leader is killed by SIGKILL; the other one is there already.
  */
-export type Upgrade = 'relaunched' | 'kill-first' | 'start-first';
+export type Upgrade = 'relaunched' | 'kill-first' | 'start-first' | 'rolled' | 'taken over';
 
 export interface StageOptions {
   /** Unlike all others on this cluster. */
@@ -91,7 +93,16 @@ export class Stage {
     this.boundaries.arm({ boundary, moment }, this.#blow(moment), ...this.#proxies);
   }
 
-  /** Resolves when the old process is dead. */
+  /** At this boundary a new version is posted, and nobody hears of the CA until it is healthy; then both go on. */
+  roll(boundary: string): void {
+    const work = async (): Promise<void> => {
+      await this.#upgrade();
+      await until(() => this.launched()[1]?.alive === true, 'the new version to be healthy', PATIENCE_MS);
+    };
+    this.boundaries.meanwhile(boundary, work, ...this.#proxies);
+  }
+
+  /** Resolves when the old process is dead, or the new one there. */
   async struck(): Promise<void> {
     await until(() => this.boundaries.struck !== undefined, 'the boundary to be reached', PATIENCE_MS);
     await this.boundaries.struck;
@@ -99,14 +110,13 @@ export class Stage {
 
   /**
    * Waits until the load balancer serves one trusted certificate for all names, Marathon has finished with both apps,
-   * and the only task left says so too. Gives the fingerprint.
+   * and the only task left, or the one that leads, says so too. Gives the fingerprint.
    */
   untilServed(): Promise<string> {
     const look = async (): Promise<string> => {
-      const [task, ...others] = this.#tasks();
-      if (task === undefined || others.length > 0 || this.#isDeploying()) throw new Error('Marathon is at work');
-      const { plan } = (await this.#cluster.ask('/api/status', this.#sidecar.id)) as Status;
-      const { state, why, held } = plan?.certificate ?? { state: 'unborn', why: '' };
+      const tasks = this.#tasks();
+      if (tasks.length !== instancesOf(this.#options) || this.#isDeploying()) throw new Error('Marathon is at work');
+      const { state, why, held } = (await this.#leading(tasks))?.plan?.certificate ?? { state: 'unborn', why: '' };
       if (state !== 'live') throw new Error(`it says ${state}: ${why}`);
       const [first, ...rest] = await this.#look();
       const bad = [first, ...rest].find(
@@ -144,25 +154,45 @@ export class Stage {
   }
 
   #blow(moment: 'reply lost' | 'reply passed on'): Blow {
-    const victim = (): SimTask => {
-      const [task] = this.launched();
-      if (task?.pid === undefined) throw new Error('there is nobody to kill');
-      return task;
-    };
-    const dead = (): boolean => victim().endedAt !== undefined;
     const { upgrade } = this.#options;
+    const isKilled = upgrade === 'relaunched' || upgrade === 'taken over';
+    let [victim] = this.launched();
+    const dead = (): boolean => victim?.endedAt !== undefined;
     return {
-      successorAsks: () => dead() || this.launched()[1]?.alive === true,
+      successorAsks: () => dead() || (!isKilled && this.launched()[1]?.alive === true),
       strike: async () => {
-        const pid = Number(victim().pid);
+        victim = await this.#victim();
+        const pid = Number(victim.pid);
         await this.#visitsMade();
-        if (upgrade === 'relaunched') process.kill(pid, 'SIGKILL');
+        if (isKilled) process.kill(pid, 'SIGKILL');
         // Nothing holds it once it has the reply: it stands still until Marathon's kill has come.
         if (upgrade === 'kill-first' && moment === 'reply passed on') process.kill(pid, 'SIGSTOP');
-        if (upgrade !== 'relaunched') await this.#upgrade();
-        await until(dead, `task ${victim().id} to be killed`, PATIENCE_MS);
+        if (!isKilled) await this.#upgrade();
+        await until(dead, `task ${victim?.id} to be killed`, PATIENCE_MS);
       },
     };
+  }
+
+  /** Of several, the one that leads. */
+  async #victim(): Promise<SimTask> {
+    const tasks = this.#tasks();
+    const leads = tasks.length > 1 ? (await this.#leading(tasks))?.plan?.leader.taskId : tasks[0]?.id;
+    const task = tasks.find(({ id }) => id === leads);
+    if (task?.pid === undefined) throw new Error('there is nobody to kill');
+    return task;
+  }
+
+  /** What the task says that says of itself that it leads. */
+  async #leading(tasks: readonly SimTask[]): Promise<Status | undefined> {
+    const said = await Promise.all(tasks.map((task) => this.#ask(task)));
+    return said.find(({ plan }) => plan?.leader.isUs);
+  }
+
+  async #ask({ host, ports }: SimTask): Promise<Status> {
+    const url = `http://${host}:${ports[1]}/api/status`;
+    const text = await (await fetch(url, { signal: AbortSignal.timeout(5_000) })).text();
+    this.#cluster.hear(url, text);
+    return JSON.parse(text) as Status;
   }
 
   /**
@@ -208,6 +238,7 @@ export class Stage {
 
 interface Status {
   readonly plan: {
+    readonly leader: { readonly taskId?: string; readonly isUs: boolean };
     readonly certificate: {
       readonly state: string;
       readonly why: string;
@@ -225,18 +256,26 @@ async function sidecarOf(
   { id, folder, upgrade }: StageOptions,
   env: Readonly<Record<string, string>>,
 ): Promise<Definition> {
+  const overlap = upgrade !== 'relaunched' && upgrade !== 'kill-first';
   const definition = await shipped('letsencrypt-dcos', {
     env: { ...env, KEY_TYPE: 'ec256', MARATHON_LB_ID: `/${id}-lb` },
     labels: { HAPROXY_GROUP: id, HAPROXY_0_VHOST: namesOf({ id } as StageOptions).join(',') },
-    fields: { id: `/${id}`, backoffSeconds: 0, ...(upgrade === 'start-first' && { upgradeStrategy: OVERLAPPING }) },
+    fields: {
+      ...{ id: `/${id}`, instances: instancesOf({ upgrade }), backoffSeconds: 0 },
+      ...(overlap && { upgradeStrategy: OVERLAPPING }),
+    },
   });
   const container = definition.container as Readonly<Record<string, unknown>>;
   if (folder === 'no volume') return { ...definition, container: { ...container, volumes: [] } };
-  if (upgrade !== 'start-first') return definition;
+  if (!overlap) return definition;
   // Marathon lets no app with a persistent volume overlap with itself: a folder of the agent, and both tasks there.
   const volumes = [{ containerPath: '/etc/letsencrypt', hostPath: `/srv/${id}`, mode: 'RW' }];
   const agent = publicHosts.at(-1)?.replace(/\d+$/, (last) => String(Number(last) + 1));
   return { ...definition, container: { ...container, volumes }, constraints: [['hostname', 'CLUSTER', agent]] };
+}
+
+function instancesOf({ upgrade }: Pick<StageOptions, 'upgrade'>): number {
+  return upgrade === 'taken over' ? 2 : 1;
 }
 
 const OVERLAPPING = { minimumHealthCapacity: 1, maximumOverCapacity: 1 };
