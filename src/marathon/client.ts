@@ -4,7 +4,7 @@
  * Each answer leaves here as a small type of ours, each failure as a MarathonError. There are no loops and no waiting
  * in here: what to do about a failure, and when, is decided by the plan.
  */
-import { type App, normaliseId, readApp } from './app.ts';
+import { type App, normaliseId, readApp, readLabels } from './app.ts';
 import type { MarathonAuth } from './auth.ts';
 import { excerpt, jsonIn, MarathonError } from './error.ts';
 import { EVENTS_PATH, type MarathonEvent, readEvents } from './events.ts';
@@ -34,6 +34,13 @@ export interface QueueItem {
   readonly declined: Readonly<Record<string, number>>;
 }
 
+/** Another app, as far as it may matter to a load balancer that serves it. */
+export interface Neighbour {
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly isRunning: boolean;
+}
+
 export interface MarathonClientOptions {
   readonly urls: readonly string[];
   readonly auth: MarathonAuth;
@@ -42,8 +49,12 @@ export interface MarathonClientOptions {
 }
 
 const MIB = 1024 * 1024;
-const APP_MAX = 16 * MIB;
-const LIST_MAX = 16 * MIB; // every item carries an app, and each app its whole env; we have 128 MB for everything
+// We have 128 MB for everything, and several answers are read at once: what is read takes its size three times and more.
+const APP_MAX = 4 * MIB; // ZooKeeper keeps no definition above 1 MiB; the rest is tasks
+const LIST_MAX = 8 * MIB; // every item of the queue carries an app, and each app its whole env
+
+/** Of this list nothing is needed but a few labels: not worth half of our memory. */
+const NEIGHBOURS_MAX = 4 * MIB;
 
 const PAST_VERSIONS = 10;
 
@@ -76,17 +87,26 @@ export class MarathonClient {
 
   /**
    * Sets variables in the app's env and leaves all else as it is. Last write wins: Marathon has no If-Match, so
-   * `app` must have been read just now. After an error with `outcomeUnknown` only reading the app again tells.
+   * `app` must have been read just now. After an error with `outcomeUnknown` only reading the app again tells. Forced, it
+   * takes the place of a deployment that is running.
    */
   async putEnv(
     app: App,
     changes: Readonly<Record<string, string>>,
     signal: AbortSignal,
+    options: { readonly force?: boolean } = {},
   ): Promise<{ deploymentId: string | undefined; version: string | undefined }> {
     const path = appPath(app.id);
     const body = JSON.stringify(appUpdate(app, changes));
     const headers = { ...JSON_HEADERS, 'Content-Type': 'application/json' };
-    const answer = await this.#http.send({ method: 'PUT', path, headers, body, maxBytes: APP_MAX }, signal);
+    const ask = {
+      method: 'PUT',
+      path: options.force ? `${path}?force=true` : path,
+      headers,
+      body,
+      maxBytes: APP_MAX,
+    } as const;
+    const answer = await this.#http.send(ask, signal);
     const reply = record(jsonIn(answer));
     const deploymentId = text(reply?.deploymentId) ?? answer.header('marathon-deployment-id');
     if (!reply && !deploymentId) {
@@ -108,6 +128,25 @@ export class MarathonClient {
     const latest = versions.sort().slice(-PAST_VERSIONS);
     const apps = latest.map((version) => this.#get(`${path}/${encodeURIComponent(version)}`, APP_MAX, signal));
     return (await Promise.all(apps)).map((app) => readApp(app).labels);
+  }
+
+  /**
+   * The apps that a load balancer of these groups takes, by their first port at least; of none: every app with a virtual
+   * host. The selector does not know of the other ports' own groups, and asking for each would be a query a port.
+   */
+  async neighbours(groups: readonly string[], signal: AbortSignal): Promise<readonly Neighbour[]> {
+    const values = groups.map(escaped).join(',');
+    const selectors =
+      groups.length === 0 ? ['HAPROXY_0_VHOST'] : ['GROUP', '0_GROUP'].map((own) => `HAPROXY_${own} in (${values})`);
+    const lists = await Promise.all(selectors.map((selector) => this.#listed(selector, signal)));
+    return [...new Map(lists.flat().map((app) => [app.id, app])).values()];
+  }
+
+  async #listed(selector: string, signal: AbortSignal): Promise<readonly Neighbour[]> {
+    const path = `/v2/apps?label=${encodeURIComponent(selector)}`;
+    const apps = record(await this.#get(path, NEIGHBOURS_MAX, signal))?.apps;
+    if (!Array.isArray(apps)) throw new MarathonError('GET /v2/apps: the answer is not a list of apps');
+    return records(apps).flatMap((app) => readNeighbour(app) ?? []);
   }
 
   /** One connection: ends when Marathon closes it or the signal aborts, throws MarathonError when it breaks. */
@@ -136,7 +175,9 @@ export class MarathonClient {
   async #get(path: string, maxBytes: number, signal: AbortSignal): Promise<unknown> {
     const answer = await this.#http.send({ method: 'GET', path, headers: JSON_HEADERS, maxBytes }, signal);
     const body = jsonIn(answer);
-    if (body === undefined) throw new MarathonError(`GET ${path}: ${notJson(answer)}`, { retryable: true });
+    if (body === undefined) {
+      throw new MarathonError(`GET ${path.split('?')[0]}: ${notJson(answer)}`, { retryable: true });
+    }
     return body;
   }
 }
@@ -150,6 +191,17 @@ function notJson(answer: Answer): string {
 
 function appPath(id: string): string {
   return `/v2/apps${normaliseId(id).split('/').map(encodeURIComponent).join('/')}`;
+}
+
+/** Marathon's LabelSelector takes letters, digits and -_. as they are. */
+function escaped(value: string): string {
+  return value.replace(/[^-A-Za-z0-9_.]/g, '\\$&');
+}
+
+function readNeighbour(app: Json): Neighbour | undefined {
+  const id = text(app.id);
+  if (id === undefined) return undefined;
+  return { id: normaliseId(id), labels: readLabels(app.labels), isRunning: number(app.tasksRunning) !== 0 };
 }
 
 function readDeployment(item: Json): Deployment | undefined {
