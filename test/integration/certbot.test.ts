@@ -4,15 +4,36 @@
  */
 import assert from 'node:assert/strict';
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { Challenges } from '../../src/acme/challenges.ts';
+import { obtain } from '../../src/acme/order.ts';
+import { openAuthority } from '../../src/acme/transport.ts';
+import { Actions } from '../../src/act.ts';
 import { findAccounts, findLineages } from '../../src/certbot.ts';
+import { specFor } from '../../src/certificates/spec.ts';
+import { createLog } from '../../src/log.ts';
+import { MarathonClient } from '../../src/marathon/client.ts';
 import { plan } from '../../src/plan/plan.ts';
 import { Store } from '../../src/store.ts';
+import { startCannedMarathon } from '../support/canned-marathon.ts';
 import { ACCOUNT_ID, layOutAccount, layOutLineage, rsaKey } from '../support/certbot.ts';
 import { type IssueOptions, issue, selfSigned } from '../support/certificates.ts';
-import { ago, ahead, DAY, DIRECTORY, loadBalancer, observation, policy, STAGING } from '../support/observation.ts';
+import {
+  ago,
+  ahead,
+  DAY,
+  DIRECTORY,
+  loadBalancer,
+  observation,
+  policy,
+  SLOT,
+  STAGING,
+} from '../support/observation.ts';
+import { startPebble } from '../support/pebble.ts';
 
 const V1 = 'https://acme-v01.api.letsencrypt.org/directory';
 const NAMES = ['a.net', 'b.net'];
@@ -437,3 +458,80 @@ for (const { name, lay, directory = DIRECTORY, finds, says } of accounts) {
     assert.doesNotMatch(problems.join('\n'), /"kty"|PRIVATE KEY/);
   });
 }
+
+// At a CA
+
+/** Answers the CA's challenges, on a port that Pebble is told of. */
+async function startResponder(t: TestContext, challenges: Challenges): Promise<number> {
+  const server = createServer((request, response) => {
+    const answer = challenges.answerTo(request.url?.split('/').at(-1) ?? '');
+    response.writeHead(answer === undefined ? 404 : 200).end(answer);
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+test('made through Pebble with an RSA account: adopted and posted, nothing ordered; the renewal is by the same account', async (t) => {
+  const challenges = new Challenges();
+  const pebble = await startPebble(t, { httpPort: await startResponder(t, challenges) });
+  const { directoryUrl, caPem } = pebble;
+  const ca = { directoryUrl, caPem, email: undefined, timeoutMs: 20_000, proxyEnv: {}, userAgent: 'test' };
+  const authority = openAuthority(ca);
+  const APP = { id: '/marathon-lb', version: 'v1', instances: 1, env: {}, deployments: [] };
+  const marathon = await startCannedMarathon(t, [
+    { body: { app: APP } },
+    { body: { deploymentId: 'd-1', version: 'v2' } },
+  ]);
+  const acting = (store: Store) =>
+    new Actions({
+      ...{ directoryUrl, store, settingsMark: 'mark', log: createLog({ level: 'silent' }), wake: () => {} },
+      marathon: new MarathonClient({ urls: [marathon.url], auth: { kind: 'none' }, timeoutMs: 5_000 }),
+      obtain: (spec, resume, deps) => obtain(spec, resume, { ...deps, challenges, authority }),
+    });
+  const signal = AbortSignal.timeout(50_000);
+  const order = { kind: 'issue', spec: specFor(NAMES, 'rsa2048'), resume: undefined } as const;
+  const renewed = async (store: Store) => {
+    const actions = acting(store);
+    await actions.carryOut(order, observation(), signal);
+    await actions.idle();
+    return (await store.read()).bundle;
+  };
+
+  const keyPem = rsaKey();
+  const past = await opened(await folder(t));
+  await past.saveAccount({ directory: directoryUrl, url: undefined, keyPem });
+  const first = await renewed(past);
+  const uri = (await past.account(directoryUrl))?.url;
+  assert.ok(first && uri);
+  const [chainPem = '', certKeyPem = ''] = first.pem.split(/(?=-----BEGIN PRIVATE)/);
+
+  const dir = await folder(t);
+  await layOutLineage(dir, 'a.net', { chainPem, keyPem: certKeyPem }, { server: directoryUrl });
+  await layOutAccount(dir, directoryUrl, { uri, keyPem });
+  const store = await opened(dir);
+  const seen = observation({
+    ...{ at: new Date(), stored: await store.read() },
+    loadBalancer: loadBalancer({ env: {}, version: 'v1' }),
+  });
+  const { actions } = plan(seen, policy({ directoryUrl }));
+  assert.deepEqual(
+    actions.map(({ kind }) => kind),
+    ['adopt', 'install'],
+  );
+  const present = acting(store);
+  for (const action of actions) await present.carryOut(action, seen, signal);
+  assert.equal(JSON.parse(marathon.asked.at(-1)?.body ?? '').env[SLOT], first.pem);
+  assert.deepEqual([pebble.orders(), pebble.counts().newAccount], [1, 1], 'as before');
+
+  const second = await renewed(store);
+  assert.notEqual(second?.fingerprint, first.fingerprint);
+  assert.deepEqual([pebble.orders(), pebble.counts().newAccount], [2, 1], 'without a new account');
+  assert.deepEqual(await store.account(directoryUrl), { directory: directoryUrl, url: uri, keyPem });
+
+  const old = await folder(t); // where nothing tells the account's address
+  await layOutAccount(old, directoryUrl, { uri: REG, keyPem });
+  const found = await opened(old);
+  assert.ok(await renewed(found));
+  assert.equal((await found.account(directoryUrl))?.url, uri, 'the CA found it by its key');
+});
