@@ -3,7 +3,7 @@
  * are handed in. Kept off the load balancer by the app definition.
  */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { mask } from '../log.ts';
+import { maskForOperator } from '../log.ts';
 
 export function addAdminRoutes(server: FastifyInstance, status: () => unknown, isReady: () => boolean): void {
   server.get('/ready', (_request, reply) => {
@@ -25,5 +25,5 @@ function sendJson(reply: FastifyReply, status: number, body: unknown): FastifyRe
     .code(status)
     .headers({ 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' })
     .header('x-content-type-options', 'nosniff')
-    .send(mask(`${JSON.stringify(body, null, 2)}\n`));
+    .send(maskForOperator(`${JSON.stringify(body, null, 2)}\n`));
 }
