@@ -25,6 +25,7 @@ import type { MarathonClient } from './marathon/client.ts';
 import { MarathonError } from './marathon/error.ts';
 import type { FailedInstall, Observation, RunningOrder } from './plan/observation.ts';
 import type { Action } from './plan/verdict.ts';
+import { keepPrevious, putBack } from './restore.ts';
 import type { OrderInFlight, Store } from './store.ts';
 
 export interface Tools {
@@ -45,6 +46,7 @@ export interface Tools {
 
 type Issue = Extract<Action, { kind: 'issue' }>;
 type Install = Extract<Action, { kind: 'install' }>;
+type Restore = Extract<Action, { kind: 'restore' }>;
 
 export class Actions {
   readonly #tools: Tools;
@@ -90,6 +92,10 @@ export class Actions {
         return this.#startOrder(action, signal);
       case 'install':
         return this.#install(action, seen, signal);
+      case 'restore':
+        return this.#restore(action, seen, signal);
+      case 'forget':
+        return this.#tools.store.dropPrevious();
     }
   }
 
@@ -182,6 +188,7 @@ export class Actions {
       const fresh = await marathon.app(seen.loadBalancer.value.id, signal);
       if (fresh.version !== seen.loadBalancer.value.version || fresh.deployments.length > 0) return this.#tools.wake();
       const changes = Object.fromEntries(slots.map((slot) => [slot, bundle.pem]));
+      if (action.keep) await keepPrevious(this.#tools, fresh, { slots, fingerprint });
       const { deploymentId } = await marathon.putEnv(fresh, changes, signal);
       this.#failedInstall = undefined;
       this.#deploymentId = deploymentId;
@@ -194,6 +201,20 @@ export class Actions {
       this.#installFailed(fingerprint, seen.loadBalancer.value.version, error as Error);
     }
     this.#tools.wake(); // look at once what became of it
+  }
+
+  async #restore(action: Restore, seen: Observation, signal: AbortSignal): Promise<void> {
+    const { kept } = seen.stored;
+    if (!seen.loadBalancer.ok || kept === undefined) return;
+    const app = seen.loadBalancer.value;
+    try {
+      const id = await putBack(this.#tools, action, { loadBalancer: app, kept }, signal);
+      this.#deploymentId = id ?? this.#deploymentId;
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#installFailed(action.fingerprint, app.version, error as Error);
+    }
+    this.#tools.wake();
   }
 
   #installFailed(fingerprint: string, loadBalancerVersion: string, error: Error): void {

@@ -45,6 +45,7 @@ export interface Config {
   /** A cron expression; undefined: daily at a minute drawn once. */
   readonly checkSchedule: string | undefined;
   readonly takeOver: boolean;
+  readonly restore: boolean;
   readonly pause: boolean;
   readonly logLevel: string;
   /** Deadline after which a deployment is diagnosed. */
@@ -129,6 +130,7 @@ export function parseConfig(env: Environment): Config {
     runAs: optional(TABLE.runAs),
     checkSchedule: optional(TABLE.checkSchedule),
     takeOver: required(TABLE.takeOver),
+    restore: required(TABLE.restore) === 'on',
     pause: required(TABLE.pause),
     logLevel: required(TABLE.logLevel),
     deploymentTimeoutMs: required(TABLE.deploymentTimeout),

@@ -10,9 +10,11 @@ import type { Actions } from './act.ts';
 import { isPublicCa } from './certificates/authority.ts';
 import { wantedNames } from './certificates/spec.ts';
 import type { Config } from './config.ts';
+import { FailedLaunches } from './launches.ts';
 import { type App, hostPort, isSettled } from './marathon/app.ts';
 import type { MarathonClient } from './marathon/client.ts';
-import type { Observation, PreflightSeen, RoutesSeen, Seen, WireSeen } from './plan/observation.ts';
+import { groupsOf } from './marathon/load-balancer.ts';
+import type { NeighboursSeen, Observation, PreflightSeen, RoutesSeen, Seen, WireSeen } from './plan/observation.ts';
 import type { Plan } from './plan/plan.ts';
 import type { Look } from './plan/verdict.ts';
 import type { LoadBalancerInstance, RouteLook } from './route.ts';
@@ -21,7 +23,7 @@ import type { Store } from './store.ts';
 
 export interface Senses {
   readonly config: Config;
-  readonly marathon: Pick<MarathonClient, 'app' | 'deployments' | 'queue' | 'pastLabels'>;
+  readonly marathon: Pick<MarathonClient, 'app' | 'deployments' | 'queue' | 'pastLabels' | 'neighbours'>;
   readonly store: Pick<Store, 'read'>;
   readonly actions: Pick<Actions, 'order' | 'failedInstall' | 'deploymentId'>;
   /** What answers on the challenge path through each load balancer instance. */
@@ -49,6 +51,8 @@ export class Observer {
   #unsettledSince: Date | undefined;
   #endedDeployment: string | undefined;
   #pastNames: readonly string[] | undefined;
+  #neighbours: NeighboursSeen | undefined;
+  readonly #launches = new FailedLaunches();
 
   constructor(senses: Senses) {
     this.#senses = senses;
@@ -81,6 +85,8 @@ export class Observer {
       ourDeployment,
       pastNames: this.#pastNames,
       queue: undefined,
+      failedLaunches: loadBalancer.ok ? this.#launches.note(loadBalancer.value) : [],
+      neighbours: this.#neighbours,
     };
   }
 
@@ -95,6 +101,7 @@ export class Observer {
   forget(): void {
     this.#routes = undefined;
     this.#wire = undefined;
+    this.#neighbours = undefined;
   }
 
   async #closer(look: Look, before: Observation, planned: Plan, signal: AbortSignal): Promise<Observation> {
@@ -117,6 +124,11 @@ export class Observer {
       case 'past':
         this.#pastNames = await this.#lookAtPast(signal);
         return { ...before, pastNames: this.#pastNames };
+      case 'neighbours': {
+        const apps = await seen(() => this.#senses.marathon.neighbours(groupsOf(lb), signal), signal);
+        this.#neighbours = { at: new Date(), apps };
+        return { ...before, neighbours: this.#neighbours };
+      }
     }
   }
 

@@ -13,7 +13,7 @@ import { VERSION } from './version.ts';
 
 /** The settings that decisions depend on. */
 export function policyOf(config: Config, files: CaFiles): Policy {
-  const { appId, taskId, domains, takeOver, pause, deploymentTimeoutMs, loadBalancer, acme } = config;
+  const { appId, taskId, domains, takeOver, restore, pause, deploymentTimeoutMs, loadBalancer, acme } = config;
   const { directoryUrl, keyType } = acme;
   const { id: loadBalancerId, certEnv } = loadBalancer;
   return {
@@ -27,6 +27,7 @@ export function policyOf(config: Config, files: CaFiles): Policy {
     preflight: 'off',
     settingsMark: markOf(config, files),
     takeOver,
+    restore,
     pause,
     deploymentTimeoutMs,
   };

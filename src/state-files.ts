@@ -22,6 +22,14 @@ export interface OrderInFlight {
   readonly createdAt: Date;
 }
 
+/** What marathon-lb's variables held before our PUT, while nobody knows whether HAProxy starts with ours. */
+export interface KeptValues {
+  /** Of the certificate that took their place. */
+  readonly fingerprint: string;
+  readonly values: Readonly<Record<string, string>>;
+  readonly at: Date;
+}
+
 export interface StoredCertificate {
   readonly directory: string;
   readonly bundle: CertificateBundle;
@@ -70,6 +78,15 @@ export function readOrder(text: string): OrderInFlight {
 }
 
 /** What an earlier release did not write yet is empty. */
+export function readKeptValues(text: string): KeptValues {
+  const fields = fieldsIn(text);
+  const values = Object.entries(object(fields.values, 'values')).map(([slot, value]) => {
+    if (typeof value !== 'string') throw new Error('values holds something else than texts');
+    return [slot, value] as const; // an empty one is what an empty variable comes back to
+  });
+  return { fingerprint: string(fields, 'fingerprint'), values: Object.fromEntries(values), at: date(fields, 'at') };
+}
+
 export function readLedger(text: string): Ledger {
   const fields = { orders: [], issued: [], blocked: [], ...fieldsIn(text) };
   return {

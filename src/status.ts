@@ -69,6 +69,10 @@ function actionAsJson(action: Action) {
       };
     case 'install':
       return { kind: action.kind, slots: action.slots, fingerprint: action.bundle.fingerprint };
+    case 'restore':
+      return { kind: action.kind, slots: action.slots, fingerprint: action.fingerprint };
+    case 'forget':
+      return { kind: action.kind };
   }
 }
 
@@ -111,5 +115,9 @@ function describe(action: Action): string {
       return `${action.resume ? 'go on with the order' : 'order a certificate'} for ${action.spec.domains.join(', ')}`;
     case 'install':
       return `post ${action.bundle.fingerprint} to ${action.slots.join(', ')}, which redeploys marathon-lb`;
+    case 'restore':
+      return `put back what ${action.slots.join(', ')} held before ${action.fingerprint}, by force`;
+    case 'forget':
+      return 'forget what was served before the last change';
   }
 }

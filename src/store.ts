@@ -16,15 +16,17 @@ import { EMPTY_LEDGER, type Ledger } from './certificates/ledger.ts';
 import {
   type Account,
   FORMAT_VERSION,
+  type KeptValues,
   NewerFormat,
   type OrderInFlight,
   readAccount,
   readCertificate,
+  readKeptValues,
   readLedger,
   readOrder,
 } from './state-files.ts';
 
-export type { Account, Lineage, OrderInFlight };
+export type { Account, KeptValues, Lineage, OrderInFlight };
 
 export interface StoredState {
   readonly bundle: CertificateBundle | undefined;
@@ -32,6 +34,8 @@ export interface StoredState {
   readonly bundleDirectory: string | undefined;
   readonly previous: CertificateBundle | undefined;
   readonly order: OrderInFlight | undefined;
+  /** What our last PUT took the place of, until the load balancers are up with ours. */
+  readonly kept: KeptValues | undefined;
   readonly ledger: Ledger;
   /** What certbot left in the folder: to be adopted while there is no bundle of ours, and ours to replace ever after. */
   readonly certbots: readonly Lineage[];
@@ -45,10 +49,12 @@ export interface StoredState {
 const CURRENT = 'certificate.json';
 const PREVIOUS = 'previous-certificate.json';
 const ORDER = 'order.json';
+const KEPT = 'replaced-values.json';
 const LEDGER = 'ledger.json';
 
-const OURS = /^(certificate|previous-certificate|order|ledger|account-[^/]+)\.json$/;
-const TEMPORARY = /^\.(certificate|previous-certificate|order|ledger|account-[^/]+)\.json\.[0-9a-f]+\.tmp$/;
+const OURS = /^(certificate|previous-certificate|order|replaced-values|ledger|account-[^/]+)\.json$/;
+const TEMPORARY =
+  /^\.(certificate|previous-certificate|order|replaced-values|ledger|account-[^/]+)\.json\.[0-9a-f]+\.tmp$/;
 
 /** statfs(2): tmpfs, ramfs, overlayfs and aufs end with the container. */
 const EPHEMERAL = [0x01021994, 0x858458f6, 0x794c7630, 0x61756673];
@@ -124,6 +130,7 @@ export class Store {
     else this.#tell('certbot-certificates', []);
     const previous = await this.#load(PREVIOUS, readCertificate);
     const order = await this.#load(ORDER, readOrder);
+    const kept = await this.#load(KEPT, readKeptValues);
     const ledger = await this.#load(LEDGER, readLedger);
     return {
       bundle: current?.bundle,
@@ -131,6 +138,7 @@ export class Store {
       previous: previous?.bundle,
       // Killed between saving what it brought and clearing it: the order is done.
       order: order && current?.bundle.holdsKey(order.keyPem) ? undefined : order,
+      kept,
       ledger: ledger ?? EMPTY_LEDGER,
       certbots: this.#certbots,
       wasEmpty: this.#wasEmpty ?? true,
@@ -168,6 +176,14 @@ export class Store {
 
   saveOrder(order: OrderInFlight): Promise<void> {
     return this.#inTurn(() => this.#write(ORDER, order));
+  }
+
+  keepPrevious(kept: KeptValues): Promise<void> {
+    return this.#inTurn(() => this.#write(KEPT, kept));
+  }
+
+  dropPrevious(): Promise<void> {
+    return this.#inTurn(() => this.#remove(KEPT));
   }
 
   clearOrder(): Promise<void> {

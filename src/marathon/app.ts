@@ -98,7 +98,7 @@ function readEnv(value: unknown): App['env'] {
   return Object.fromEntries(entries.map(([name, one]) => [name, record(one) ? one : String(one)])) as App['env'];
 }
 
-function readLabels(value: unknown): Readonly<Record<string, string>> {
+export function readLabels(value: unknown): Readonly<Record<string, string>> {
   const entries = Object.entries(record(value) ?? {});
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
 }

@@ -8,7 +8,10 @@ import { type CertificateBundle, objections } from '../certificates/bundle.ts';
 import { contested, type Ledger, type Replacement, withReplacement } from '../certificates/ledger.ts';
 import { renewAt } from '../certificates/renewal.ts';
 import { type App, isSettled } from '../marathon/app.ts';
+import { oversize } from '../marathon/size.ts';
+import { fearsLabels, foretell, foretellWaiting, labelNotes } from './foretelling.ts';
 import type { WireSeen } from './observation.ts';
+import { givenUp, isWorthKeeping } from './restoring.ts';
 import { servedFinding, stuckFinding } from './sentences.ts';
 import type { Situation } from './situation.ts';
 import { type Slot, slotObjection } from './slots.ts';
@@ -33,17 +36,74 @@ export function install(now: Situation): Verdict | undefined {
   if (holds(slot, bundle, now)) return undefined;
   const replacement = replacementIn(slot, seen.stored.ledger, seen.at);
   return (
+    givenUp(now, bundle) ??
     forbidden(now, bundle, slot) ??
     disputed(now, slot, replacement) ??
+    tooLarge(now, bundle, [slot, ...stale]) ??
     behindDeployment(now) ??
     hazardous(now) ??
-    refusedBefore(now, bundle) ?? {
-      state: 'installing',
-      why: `${slot.name} ${CONTENT[slot.content.kind]}`,
-      actions: [{ kind: 'install', bundle, slots: [slot, ...stale].map(({ name }) => name), replacement }],
-      againAt: later(seen.at, SECOND),
-    }
+    refusedBefore(now, bundle) ??
+    amongOthers(now) ??
+    post(now, bundle, { slots: [slot, ...stale], replacement })
   );
+}
+
+interface Posting {
+  readonly slots: readonly Slot[];
+  readonly replacement: Replacement | undefined;
+}
+
+function post({ seen, policy }: Situation, bundle: CertificateBundle, { slots, replacement }: Posting): Verdict {
+  const app = seen.loadBalancer.ok ? seen.loadBalancer.value : undefined;
+  const [slot] = slots;
+  const names = slots.map(({ name }) => name);
+  const keep = app !== undefined && isWorthKeeping(app, policy);
+  return {
+    state: 'installing',
+    why: [`${slot?.name} ${CONTENT[slot?.content.kind ?? 'empty']}`, app && foretell(app).why]
+      .filter(Boolean)
+      .join('; '),
+    actions: [{ kind: 'install', bundle, slots: names, replacement, keep }],
+    againAt: later(seen.at, SECOND),
+  };
+}
+
+/** Marathon would take it, and no task could start. */
+function tooLarge({ seen }: Situation, bundle: CertificateBundle, slots: readonly Slot[]): Verdict | undefined {
+  if (!seen.loadBalancer.ok) return undefined;
+  const changes = Object.fromEntries(slots.map(({ name }) => [name, bundle.pem]));
+  const found = oversize(seen.loadBalancer.value, changes);
+  return found && { state: 'not-installable', ...found, againAt: later(seen.at, 5 * MINUTE) };
+}
+
+/** The other apps' labels are looked at just before, for they are others' to change; what is found is told, no more. */
+const NEIGHBOURS_FOR = 10 * MINUTE;
+
+function amongOthers({ seen }: Situation): Verdict | undefined {
+  if (!seen.loadBalancer.ok || !fearsLabels(seen.loadBalancer.value)) return undefined;
+  if (seen.neighbours !== undefined && seen.at < later(seen.neighbours.at, NEIGHBOURS_FOR)) return undefined;
+  const why = 'the labels of the other apps have not been looked at yet';
+  return { state: 'installing', why, looks: ['neighbours'], againAt: later(seen.at, SECOND) };
+}
+
+/** What an operator may want to change before the certificate is posted, or while the deployment of it hangs. */
+export function foretold(now: Situation): readonly string[] {
+  const { bundle, placement, seen } = now;
+  if (!placement?.ok || !seen.loadBalancer.ok) return [];
+  const app = seen.loadBalancer.value;
+  const isDue = bundle === undefined || !holds(placement.slot, bundle, now);
+  const { roll, why, cure } = foretell(app);
+  const isHard = isDue && app.deployments.length === 0 && (roll === 'needs-agent' || roll === 'held-up');
+  return [
+    ...(isHard ? [`before the certificate is posted: ${why}; ${cure}`] : []),
+    ...(isDue || seen.unsettledSince !== undefined ? aboutOthers(app, seen) : []),
+  ];
+}
+
+function aboutOthers(app: App, { neighbours }: Situation['seen']): readonly string[] {
+  if (neighbours === undefined || !fearsLabels(app)) return [];
+  if (neighbours.apps.ok) return labelNotes(app, neighbours.apps.value);
+  return [`whether a label of another app keeps ${app.id} from starting well is not known: ${neighbours.apps.problem}`];
 }
 
 const CONTENT: Readonly<Record<Slot['content']['kind'], string>> = {
@@ -143,7 +203,9 @@ export function watch(now: Situation): Verdict | undefined {
     running.length > 0
       ? `deployment ${running.join(', ')} of ${id} is running`
       : `${id} has fewer than ${instances} current, healthy tasks`;
-  return stuck(now) ?? { state: 'deploying', why, againAt: pace(seen.unsettledSince, seen.at) };
+  const awaited = foretellWaiting(seen.loadBalancer.value);
+  const told = awaited === undefined ? { why } : { ...awaited, why: `${why}; ${awaited.why}` };
+  return stuck(now) ?? { state: 'deploying', ...told, againAt: pace(seen.unsettledSince, seen.at) };
 }
 
 /** The list and the app both have to say that it is over; but old Marathons may list what has long ended. */

@@ -8,7 +8,7 @@ import type { OrderProgress } from '../acme/order.ts';
 import type { PreflightVerdict } from '../acme/preflight.ts';
 import type { KeyType } from '../certificates/spec.ts';
 import type { App } from '../marathon/app.ts';
-import type { QueueItem } from '../marathon/client.ts';
+import type { Neighbour, QueueItem } from '../marathon/client.ts';
 import type { RouteLook } from '../route.ts';
 import type { ServedLook } from '../served.ts';
 import type { StoredState } from '../store.ts';
@@ -66,6 +66,12 @@ export interface RunningOrder {
   readonly progress: OrderProgress | undefined;
 }
 
+/** The other apps that the load balancer takes, at one moment. */
+export interface NeighboursSeen {
+  readonly at: Date;
+  readonly apps: Seen<readonly Neighbour[]>;
+}
+
 export interface Observation {
   readonly at: Date;
   readonly self: Seen<App>;
@@ -85,6 +91,10 @@ export interface Observation {
   readonly pastNames: readonly string[] | undefined;
   /** Marathon's launch queue; looked at only when a deployment has outlived its deadline. */
   readonly queue: Seen<readonly QueueItem[]> | undefined;
+  /** Tasks of marathon-lb's present configuration that have failed, if it has never come up with it. */
+  readonly failedLaunches: readonly string[];
+  /** Looked at before a PUT, where labels of other apps can hurt a load balancer that starts anew. */
+  readonly neighbours: NeighboursSeen | undefined;
 }
 
 /** The settings that decisions depend on. */
@@ -103,6 +113,8 @@ export interface Policy {
   /** Stands for the settings that an order is made with: what failed with others need not fail again. */
   readonly settingsMark: string;
   readonly takeOver: boolean;
+  /** Whether what was served before is put back when no load balancer starts with ours. */
+  readonly restore: boolean;
   readonly pause: boolean;
   readonly deploymentTimeoutMs: number;
 }

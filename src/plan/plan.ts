@@ -11,10 +11,11 @@ import type { CertificateBundle } from '../certificates/bundle.ts';
 import { renewAt } from '../certificates/renewal.ts';
 import type { RefusedName } from '../certificates/spec.ts';
 import { imported } from './imported.ts';
-import { install, nowhere, prove, watch } from './installing.ts';
+import { foretold, install, nowhere, prove, watch } from './installing.ts';
 import { type NameStanding, nextPreflightAt, preflightDue, routesMayCome } from './names.ts';
 import type { Observation, Policy } from './observation.ts';
 import { chargedTo, lookAhead, order, orderRunning } from './ordering.ts';
+import { forgetting, restore } from './restoring.ts';
 import { type Leader, type Situation, situation } from './situation.ts';
 import { slotNotes } from './slots.ts';
 import {
@@ -80,7 +81,7 @@ export function plan(seen: Observation, policy: Policy): Plan {
     leader: now.leader,
     paused: policy.pause,
     notes: notes(now),
-    actions: mayAct ? [...adoption(now), ...(verdict.actions ?? [])] : [],
+    actions: mayAct ? [...adoption(now), ...forgetting(now), ...(verdict.actions ?? [])] : [],
     looks: verdict.looks ?? [],
     preflightDue: preflightDue(now),
     budgets: chargedTo(now, now.names.domains),
@@ -90,7 +91,9 @@ export function plan(seen: Observation, policy: Policy): Plan {
 
 /** Read from the top: the first rule that speaks wins. */
 function decide(now: Situation): Verdict {
-  return orderRunning(now) ?? blind(now) ?? following(now) ?? forgetful(now) ?? nowhere(now) ?? certify(now);
+  return (
+    restore(now) ?? orderRunning(now) ?? blind(now) ?? following(now) ?? forgetful(now) ?? nowhere(now) ?? certify(now)
+  );
 }
 
 /** An order that may be made goes before an install, so that there is one redeploy and not two. */
@@ -190,6 +193,7 @@ function notes(now: Situation): readonly string[] {
   return [
     ...endangered(now),
     ...names.refused.map(({ name, reason }) => `${name}: ${reason}`),
+    ...foretold(now),
     ...slotNotes(slots, placement?.ok ? placement.slot : undefined),
     ...imported(seen, now.policy, names.domains).notes,
     ...seen.stored.problems,

@@ -13,6 +13,7 @@ import type { StoredState } from '../store.ts';
 import { imported } from './imported.ts';
 import { type NameStanding, standings } from './names.ts';
 import type { Observation, Policy } from './observation.ts';
+import { isPassedOver } from './restoring.ts';
 import { type Placement, placeIn, readSlots, type Slot, type SlotContext } from './slots.ts';
 import { HOUR } from './verdict.ts';
 
@@ -100,7 +101,9 @@ function held(seen: Observation, policy: Policy, domains: readonly string[], slo
     content.kind === 'ours' && mayAdopt(content.bundle, seen, policy) ? content.bundle : [],
   );
   const { bundles } = imported(seen, policy, domains);
-  const alive = [...stored, ...deployed, ...bundles].filter(({ notAfter }) => notAfter > seen.at);
+  const alive = [...stored, ...deployed, ...bundles].filter(
+    (one) => one.notAfter > seen.at && !isPassedOver(one, seen, policy),
+  );
   const bundle = best(alive, domains, seen.at);
   const isStored = seen.stored.bundle?.fingerprint === bundle?.fingerprint;
   return { bundle, adoptable: isStored ? undefined : bundle };

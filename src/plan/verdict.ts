@@ -54,10 +54,16 @@ export type Action =
       readonly slots: readonly string[];
       /** A value of ours that somebody else had replaced, to be remembered. */
       readonly replacement: Replacement | undefined;
-    };
+      /** Whether what is there now is served well, and is kept to be put back. */
+      readonly keep: boolean;
+    }
+  /** The load balancers do not start with the certificate of that fingerprint: what was there before, by force, once. */
+  | { readonly kind: 'restore'; readonly fingerprint: string; readonly slots: readonly string[] }
+  /** The load balancers are up: what was there before is not needed any more. */
+  | { readonly kind: 'forget' };
 
 /** What must be looked at before more can be said. These looks cost time, so they are asked for. */
-export type Look = 'routes' | 'preflight' | 'wire' | 'queue' | 'past';
+export type Look = 'routes' | 'preflight' | 'wire' | 'queue' | 'past' | 'neighbours';
 
 /** One rule's answer. */
 export interface Verdict extends Finding {

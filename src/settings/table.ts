@@ -159,6 +159,12 @@ export const TABLE = {
     yesOrNo,
     "true: overwrite somebody else's certificate where it is served for one of our names.",
   ),
+  restore: setting(
+    'RESTORE',
+    'on',
+    oneOf(['on', 'off']),
+    'off: when no load balancer starts with a new certificate, what was served before is not put back.',
+  ),
   pause: setting('PAUSE', 'false', yesOrNo, 'true: serve challenges and report, but change nothing.'),
   httpsProxy: {
     ...setting('HTTPS_PROXY', '', proxy, 'Proxy for the way to the CA. `https_proxy` is read too.'),

@@ -20,7 +20,7 @@ import { type Pebble, startPebble } from '../support/pebble.ts';
 
 const never = new AbortController().signal;
 const replacement = { at: NOW, slot: SLOT, fingerprint: 'AA' };
-const install = { kind: 'install', bundle: CURRENT, slots: [SLOT], replacement } as const;
+const install = { kind: 'install', bundle: CURRENT, slots: [SLOT], replacement, keep: false } as const;
 const seen = observation({ loadBalancer: loadBalancer({ env: {}, version: 'v1' }) });
 const APP = { app: { id: '/marathon-lb', version: 'v1', instances: 2, env: { OTHER: 'stays' }, deployments: [] } };
 

@@ -75,6 +75,7 @@ test('a folder that is not there is made, and nothing is in it', async (t) => {
     bundleDirectory: undefined,
     previous: undefined,
     order: undefined,
+    kept: undefined,
     ledger: EMPTY_LEDGER,
     certbots: [],
     wasEmpty: true,

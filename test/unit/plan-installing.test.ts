@@ -270,7 +270,14 @@ runRows([
     name: 'the new task crashes: its last words',
     seen: {
       loadBalancer: deploying({
-        lastTaskFailure: { state: 'TASK_FAILED', message: 'exited 1', at: NOW, taskId: 'lb.3', host: '10.0.0.3' },
+        lastTaskFailure: {
+          state: 'TASK_FAILED',
+          message: 'exited 1',
+          at: NOW,
+          taskId: 'lb.3',
+          host: '10.0.0.3',
+          version: VERSION,
+        },
       }),
       unsettledSince: ago(HOUR),
       queue: queued({ overdue: false, timeLeftSeconds: 40 }),

@@ -51,7 +51,7 @@ const dueAfter = (...failures: ReturnType<typeof failure>[]) =>
   stored({ bundle: DUE, ledger: { ...remembering(DUE), failures } });
 const crashed = (msAgo: number): Seen<App> =>
   ourApp({
-    lastTaskFailure: { state: 'TASK_FAILED', message: 'OOM', at: ago(msAgo), taskId: 'us.0', host: '10.0.0.9' },
+    lastTaskFailure: { state: 'TASK_FAILED', message: 'OOM', at: ago(msAgo), taskId: 'us.0', host: '10.0.0.9', version: undefined },
   });
 const allNames = (verdict: RouteVerdict) => ({ 'a.net': verdict, 'b.net': verdict });
 

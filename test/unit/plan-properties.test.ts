@@ -78,7 +78,7 @@ const other = {
   notAfter: ahead(DAY),
 } as const;
 const silent = { kind: 'unreachable', note: 'connection refused' } as const;
-const crash = { state: 'TASK_FAILED', message: 'OOM', at: ago(MINUTE), taskId: 'us.0', host: '10.0.0.9' };
+const crash = { state: 'TASK_FAILED', message: 'OOM', at: ago(MINUTE), taskId: 'us.0', host: '10.0.0.9', version: VERSION };
 
 function loadBalancerOf(draw: Draw): Observation['loadBalancer'] {
   const some = () => draw([holding(CURRENT), holding(draw(values), draw(values), draw(values))]);

@@ -1,0 +1,115 @@
+/**
+ * The one case in which something is taken back: our PUT was followed by load balancers that do not start, and none is
+ * left that serves.
+ *
+ * Pure. A deployment that merely hangs is never rolled back, for a rollback hangs the same way; but with every port
+ * closed there is nothing to lose. What was served before is put back once, and the certificate is never posted again.
+ */
+import type { CertificateBundle } from '../certificates/bundle.ts';
+import { renewAt } from '../certificates/renewal.ts';
+import type { KeyType } from '../certificates/spec.ts';
+import { type App, isHealthy, isSettled } from '../marathon/app.ts';
+import type { Observation, Policy } from './observation.ts';
+import type { Situation } from './situation.ts';
+import type { Slot } from './slots.ts';
+import { type Action, later, MINUTE, SECOND, type Verdict } from './verdict.ts';
+
+/** New tasks that have failed; one may have met a sick agent. */
+const FAILED_ENOUGH = 2;
+
+/** No load balancer serves since our certificate is in its environment: put back what was there, or say why not. */
+export function restore(now: Situation): Verdict | undefined {
+  const { seen, policy } = now;
+  const slot = now.slots.find(({ name, content }) => isPostedByUs(name, content, seen));
+  if (slot === undefined || !isDown(seen)) return undefined;
+  const { kept } = seen.stored;
+  const fingerprint = fingerprintIn(slot);
+  const found = `no task of ${policy.loadBalancerId} is healthy, and ${seen.failedLaunches.length} new ones have failed since our certificate ${fingerprint} was put into ${slot.name}${lastWords(seen)}`;
+  if (!policy.restore || kept?.fingerprint !== fingerprint) return byHand(now, slot, found);
+  const slots = Object.keys(kept.values);
+  const action: Action = { kind: 'restore', fingerprint, slots };
+  const what = `what was in ${slots.join(', ')} before is put back, once`;
+  return { state: 'stuck', why: `${found}; ${what}`, actions: [action], againAt: later(seen.at, SECOND) };
+}
+
+/** Only while that deployment goes on: later there are other reasons for a load balancer to be down. */
+function byHand({ seen, policy }: Situation, { name }: Slot, found: string): Verdict | undefined {
+  if (!seen.loadBalancer.ok || seen.loadBalancer.value.deployments.length === 0) return undefined;
+  const reason = policy.restore
+    ? 'what was there before was not kept, because the state folder could not be written or no load balancer ran well then'
+    : 'RESTORE=off, so nothing is put back';
+  return {
+    state: 'stuck',
+    why: `${found}; ${reason}`,
+    cure: `put back what ${name} held before, or empty it, with force (dcos marathon app update --force ${policy.loadBalancerId}); then see in the log of its failed tasks what HAProxy objects to`,
+    againAt: later(seen.at, MINUTE),
+  };
+}
+
+/** It is there, and we put it there last: what anybody else has changed since is not ours to undo. */
+function isPostedByUs(name: string, content: Slot['content'], { stored }: Observation): boolean {
+  return 'bundle' in content && stored.ledger.posted[name] === content.bundle.fingerprint;
+}
+
+function fingerprintIn({ content }: Slot): string {
+  return 'bundle' in content ? content.bundle.fingerprint : '';
+}
+
+/** Only health checks tell a HAProxy that serves from one that does not. */
+function isDown({ loadBalancer, failedLaunches }: Observation): boolean {
+  if (!loadBalancer.ok) return false;
+  const app = loadBalancer.value;
+  if (!app.hasHealthChecks || app.instances === 0 || failedLaunches.length < FAILED_ENOUGH) return false;
+  return !app.tasks.some((task) => isHealthy(app, task));
+}
+
+function lastWords({ loadBalancer }: Observation): string {
+  const failure = loadBalancer.ok ? loadBalancer.value.lastTaskFailure : undefined;
+  return failure === undefined ? '' : ` (the last on ${failure.host}: ${failure.state} ${failure.message})`;
+}
+
+/** Whether what is served now is worth being put back: all is well with it. */
+export function isWorthKeeping(app: App, { restore: isOn }: Policy): boolean {
+  return isOn && app.hasHealthChecks && app.instances > 0 && isSettled(app);
+}
+
+/** The load balancers have come up with ours, or with something else since: what was there before is history. */
+export function forgetting({ seen, policy }: Situation): readonly Action[] {
+  const { kept, writable } = seen.stored;
+  if (kept === undefined || !writable || !seen.loadBalancer.ok || !isSettled(seen.loadBalancer.value)) return [];
+  // Not at once: a PUT whose answer was lost may still come through.
+  return seen.at >= later(kept.at, policy.deploymentTimeoutMs) || isInPlace(seen, kept) ? [{ kind: 'forget' }] : [];
+}
+
+function isInPlace(seen: Observation, { fingerprint, values }: { fingerprint: string; values: object }): boolean {
+  const { posted } = seen.stored.ledger;
+  return Object.keys(values).every((slot) => posted[slot] === fingerprint);
+}
+
+/** HAProxy did not start with it once. It is not tried a second time, whatever has changed. */
+export function givenUp({ seen, policy }: Situation, bundle: CertificateBundle): Verdict | undefined {
+  if (!isBlocked(bundle, seen)) return undefined;
+  const { loadBalancerId: id } = policy;
+  return {
+    state: 'not-installable',
+    why: `no task of ${id} became healthy with our certificate ${bundle.fingerprint}: what was served before was put back, and this one is never posted again`,
+    cure: `see in the log of the tasks of ${id} that failed what HAProxy objects to (its key, or a setting of its own), and mend that; another certificate is ordered at once when KEY_TYPE is changed, else on ${renewAt(bundle).toISOString()}`,
+    againAt: later(seen.at, 5 * MINUTE),
+  };
+}
+
+function isBlocked({ fingerprint }: CertificateBundle, { stored }: Observation): boolean {
+  return stored.ledger.blocked.includes(fingerprint);
+}
+
+/** HAProxy refused it, and the operator has asked for another kind of key since: it is as if there were none. */
+export function isPassedOver(bundle: CertificateBundle, seen: Observation, { keyType }: Policy): boolean {
+  return isBlocked(bundle, seen) && keyTypeOf(bundle) !== keyType;
+}
+
+const CURVES: Readonly<Record<string, KeyType>> = { prime256v1: 'ec256', secp384r1: 'ec384' };
+
+function keyTypeOf({ certificates: [leaf] }: CertificateBundle): string | undefined {
+  const { asymmetricKeyType: kind, asymmetricKeyDetails: details } = leaf.publicKey;
+  return kind === 'ec' ? CURVES[details?.namedCurve ?? ''] : `${kind}${details?.modulusLength ?? ''}`;
+}
