@@ -5,8 +5,9 @@
  * names, for our account, or for the CA. Its sentence is made by the same functions as the error's message.
  */
 
+import type { Pace, Scope } from '../certificates/ledger.ts';
 import { AcmeError, blame, type Subproblem } from './problem.ts';
-import { type Pace, ruling, type Scope, type Trouble } from './troubles.ts';
+import { ruling, type Trouble } from './troubles.ts';
 
 export interface Judgement {
   readonly scope: Scope;

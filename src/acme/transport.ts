@@ -104,6 +104,8 @@ export class Wire {
   readonly #signal: AbortSignal;
   readonly #agents: { readonly httpAgent: HttpAgent; readonly httpsAgent: HttpsAgent };
   readonly #nonces: string[] = [];
+  /** Answers in a row. */
+  #badNonces = 0;
   readonly #retryAfter = new WeakMap<object, Date>();
 
   constructor(options: AuthorityOptions, axios: AcmeAxios, signal: AbortSignal) {
@@ -143,7 +145,9 @@ export class Wire {
     const { code, message } = error as { code?: unknown; message: string };
     // acme-client's own complaints have no code; ERR_BAD_RESPONSE is an answer beyond all measure.
     if (typeof code !== 'string' || code.startsWith('ERR_BAD_')) {
-      return new AcmeError({ type: 'unreadable', detail: message.slice(0, 200), request });
+      // A TypeError of its own: it looked for a field in what has none.
+      const detail = error instanceof TypeError ? 'the answer is no JSON object' : message.slice(0, 200);
+      return new AcmeError({ type: 'unreadable', detail, request });
     }
     return this.#unreachable(code, message, request);
   }
@@ -166,8 +170,11 @@ export class Wire {
       return this.#once(url, method, data);
     });
     const badNonce = (reply.data as { type?: unknown } | null)?.type === BAD_NONCE;
+    this.#badNonces = badNonce ? this.#badNonces + 1 : 0;
     this.#remember(reply, { nonce: method === 'post' && !badNonce });
-    if (reply.status >= 300 && !badNonce) throw new Refused(reply);
+    // One that is bad is acme-client's to repeat; when it would give up it would forget what the CA said.
+    const isAnswer = reply.status < 300 || (badNonce && this.#badNonces <= BAD_NONCE_RETRIES);
+    if (!isAnswer) throw new Refused(reply);
     return reply;
   }
 

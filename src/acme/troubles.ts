@@ -7,10 +7,7 @@
  * a row stands in catalogue.ts.
  */
 
-/** Who is blocked: one name, this set of names, all of our account at this CA, or the CA itself (or the way to it). */
-export type Scope = 'name' | 'certificate' | 'account' | 'directory';
-/** When the same is tried again; the ledger has the steps. */
-export type Pace = 'name' | 'dns' | 'day' | 'week' | 'order' | 'settings' | 'outage';
+import type { Pace, Scope } from '../certificates/ledger.ts';
 
 export interface Trouble {
   /** RFC 8555 §6.7 without the namespace; or `transport`, `unreadable`, `http` and others of our own. */
@@ -295,7 +292,9 @@ export function ruling({ type, detail, code }: Trouble): { readonly scope: Scope
 /** Ready to be put behind the CA's sentence; empty where we know nothing better. */
 export function cureFor({ type, detail, domain, code }: Trouble): string {
   const cure = rowOf(type, detail, code)?.[4](domain ?? 'the name', detail) ?? '';
-  return cure === '' ? '' : `. ${cure}`;
+  if (cure === '') return '';
+  if (/https?:\/\/\S+$/.test(detail)) return ` (${cure})`; // a full stop would become part of the link
+  return /[.!?]$/.test(detail) ? ` ${cure}` : `. ${cure}`;
 }
 
 function rowOf(type: string, detail: string, code: string | undefined): Row | undefined {
