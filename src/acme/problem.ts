@@ -5,11 +5,17 @@
  * request, a body, a header or an AxiosError (that one carries signed requests and prints them).
  */
 
+import { printable } from '../printable.ts';
 import { cureFor } from './troubles.ts';
 
 const NAMESPACE = 'urn:ietf:params:acme:error:';
 /** The longest window of any public CA's limits: what lies beyond is a broken clock, not a wish. */
 const LONGEST_WAIT_MS = 7 * 24 * 3_600_000;
+const LONGEST_TYPE = 100;
+const LONGEST_DETAIL = 1_000;
+const LONGEST_NAME = 253;
+const LONGEST_SENTENCE = 6_000;
+const LOOKED_AT = 4_096;
 /** Names spelled out in the message; all of them are in `domains`. */
 const TOLD = 5;
 
@@ -45,7 +51,7 @@ export class AcmeError extends Error {
   readonly code: string | undefined;
 
   constructor(problem: AcmeProblem) {
-    super(sentence(problem));
+    super(printable(sentence(problem), LONGEST_SENTENCE));
     this.type = problem.type;
     this.detail = problem.detail;
     this.status = problem.status;
@@ -105,10 +111,10 @@ export function readProblem(data: unknown): Told | undefined {
   if (typeof data !== 'object' || data === null) return undefined;
   const { type, detail, subproblems, instance } = data as Record<string, unknown>;
   if (typeof type !== 'string') return undefined;
-  const seeAlso = typeof instance === 'string' ? ` (${instance})` : ''; // new terms to accept (RFC 8555 §7.3.3)
+  const seeAlso = typeof instance === 'string' ? ` (${quoted(instance)})` : ''; // new terms to accept (RFC 8555 §7.3.3)
   return {
-    type: type.replace(NAMESPACE, ''),
-    detail: (typeof detail === 'string' ? detail : 'no detail given') + seeAlso,
+    type: printable(type.replace(NAMESPACE, ''), LONGEST_TYPE),
+    detail: quoted(typeof detail === 'string' ? detail : 'no detail given') + seeAlso,
     subproblems: Array.isArray(subproblems) ? subproblems.flatMap(readSubproblem) : [],
   };
 }
@@ -117,7 +123,8 @@ function readSubproblem(data: unknown): readonly Subproblem[] {
   const told = readProblem(data);
   if (told === undefined) return [];
   const { identifier } = data as { identifier?: { value?: unknown } | null };
-  const domain = typeof identifier?.value === 'string' ? identifier.value.toLowerCase() : undefined;
+  const domain =
+    typeof identifier?.value === 'string' ? printable(identifier.value.toLowerCase(), LONGEST_NAME) : undefined;
   return [{ type: told.type, detail: told.detail, domain }];
 }
 
@@ -188,8 +195,15 @@ function more(count: number): string {
 function excerpt(data: unknown): string {
   if (typeof data !== 'string') return '';
   const text = data
+    .slice(0, LOOKED_AT) // tags that never end take time with the square of their number
     .replace(/<(style|script)[\s\S]*?<\/\1>|<[^>]*>/g, ' ')
     .replace(/\s+/g, ' ')
     .trim();
   return text === '' ? '' : `: ${text.slice(0, 120)}`;
+}
+
+/** Word for word, but one line of it, and no key: whoever answers in the CA's place may have read one. */
+function quoted(words: string): string {
+  const line = printable(words, LONGEST_DETAIL);
+  return line.includes('PRIVATE KEY') ? '(withheld: the message holds a private key)' : line;
 }

@@ -153,12 +153,14 @@ export class Wire {
   }
 
   #unreachable(code: string, message: string, request: string): AcmeError {
-    const { timeoutMs } = this.#options;
+    const { timeoutMs, proxyEnv } = this.#options;
+    const proxied = Object.keys(proxyEnv).some((name) => /^https?_proxy$/i.test(name)) ? ' (HTTPS_PROXY is set)' : '';
     if (code === 'ERR_CANCELED') {
-      const detail = `ETIMEDOUT: no answer within ${timeoutMs / 1000} s`;
+      const detail = `ETIMEDOUT: no answer within ${timeoutMs / 1000} s${proxied}`;
       return new AcmeError({ type: 'transport', detail, request, code: 'ETIMEDOUT' });
     }
-    const detail = message.includes(code) ? message : [code, message].filter(Boolean).join(': ');
+    const told = message.includes(code) ? message : [code, message].filter(Boolean).join(': ');
+    const detail = `${told.split('\n', 1)[0]}${proxied}`; // OpenSSL's end with a line break
     return new AcmeError({ type: 'transport', detail, request, code });
   }
 

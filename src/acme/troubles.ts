@@ -201,6 +201,8 @@ const ACCOUNT: readonly Row[] = [
   ],
 ];
 
+const anew: Cure = () => 'That order is given up; the next try makes a new one';
+
 const ORDER: readonly Row[] = [
   [
     /^(badCSR|badPublicKey|badSignatureAlgorithm)$/,
@@ -209,6 +211,8 @@ const ORDER: readonly Row[] = [
     'settings',
     () => 'The CA does not take this kind of key: set KEY_TYPE=ec256 or KEY_TYPE=rsa2048',
   ],
+  [/^(compound|orderMismatch|orderNotReady|alreadyReplaced|invalidProfile)$/, ANY, 'certificate', 'order', anew],
+  [/^malformed$/, /no (such )?order\b|order .*(not found|expired)/i, 'certificate', 'order', anew],
   [/^badNonce$/, ANY, 'directory', 'outage', () => 'Does a proxy on the way to the CA keep old answers?'],
   [
     /^serverInternal$/,
@@ -229,6 +233,13 @@ const REACHING: readonly Row[] = [
   ],
   [
     /^http$/,
+    /HTTP (3\d\d|404)/,
+    'directory',
+    'outage',
+    () => 'Is LETSENCRYPT_SERVER_URL the URL of an ACME v2 directory?',
+  ],
+  [
+    /^http$/,
     ANY,
     'directory',
     'outage',
@@ -240,13 +251,6 @@ const REACHING: readonly Row[] = [
     'directory',
     'outage',
     () => 'Is LETSENCRYPT_SERVER_URL the URL of an ACME v2 directory? Then something on the way spoils its answers',
-  ],
-  [
-    /^transport$/,
-    /ENOTFOUND|EAI_AGAIN/,
-    'directory',
-    'outage',
-    () => "The CA's host name cannot be resolved: check LETSENCRYPT_SERVER_URL and the DNS of this container",
   ],
   [
     /^transport$/,
@@ -270,7 +274,20 @@ const REACHING: readonly Row[] = [
     'outage',
     () => 'That is not TLS: check LETSENCRYPT_SERVER_URL and HTTPS_PROXY',
   ],
-  [/^transport$/, /PROXY/, 'directory', 'outage', () => 'Check HTTPS_PROXY and NO_PROXY'],
+  [
+    /^transport$/,
+    /PROXY/,
+    'directory',
+    'outage',
+    () => 'Does that proxy work, and does it let us out to the CA? Check HTTPS_PROXY and NO_PROXY',
+  ],
+  [
+    /^transport$/,
+    /ENOTFOUND|EAI_AGAIN/,
+    'directory',
+    'outage',
+    () => "The CA's host name cannot be resolved: check LETSENCRYPT_SERVER_URL and the DNS of this container",
+  ],
   [
     /^transport$/,
     ANY,

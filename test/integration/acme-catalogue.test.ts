@@ -684,28 +684,28 @@ const ORDER: readonly Row[] = [
     name: 'the order turns invalid and the CA does not say why',
     ca: invalidOrder(undefined),
     words: 'the order is invalid, and the CA does not say why',
-    cure: /why/,
+    cure: /That order is given up; the next try makes a new one/,
     ...{ blames: 'certificate', wait: 'order' },
   },
   {
     name: 'the order is gone',
     ca: ({ step }) => (step === 'order' ? refusal(404, 'malformed', 'No order for ID 7') : undefined),
     words: 'No order for ID 7',
-    cure: /order at 127/,
+    cure: /That order is given up; the next try makes a new one/,
     ...{ blames: 'certificate', wait: 'order' },
   },
   {
     name: 'the CA speaks of profiles, of which we asked for none',
     ca: at('newOrder', refusal(400, 'invalidProfile', 'Profile "classic" is not offered')),
     words: 'Profile "classic" is not offered',
-    cure: /newOrder at 127/,
+    cure: /That order is given up; the next try makes a new one/,
     ...{ blames: 'certificate', wait: 'order' },
   },
   {
     name: 'the CA speaks of a replaced certificate, though we named none',
     ca: at('newOrder', refusal(409, 'alreadyReplaced', 'cannot indicate an order replaces certificate with serial')),
     words: 'cannot indicate an order replaces certificate with serial',
-    cure: /409 alreadyReplaced/,
+    cure: /That order is given up; the next try makes a new one/,
     ...{ blames: 'certificate', wait: 'order' },
   },
   {
@@ -721,7 +721,7 @@ const ORDER: readonly Row[] = [
       return json(201, order, { Location: 'http://127.0.0.1/order/9' });
     },
     words: 'the order lists a.example instead of a.example, b.example',
-    cure: /instead of/,
+    cure: /That order is given up; the next try makes a new one/,
     ...{ blames: 'certificate', wait: 'order' },
   },
   {
@@ -796,14 +796,14 @@ const SICKNESS: readonly Row[] = [
     name: 'there is nothing at that URL',
     ca: at('directory', html(404, '<h1>Not Found</h1>')),
     words: 'HTTP 404: Not Found',
-    cure: SICK,
+    cure: /Is LETSENCRYPT_SERVER_URL the URL of an ACME v2 directory/,
     ...{ blames: 'directory', wait: 'outage', orders: [] },
   },
   {
     name: 'the directory is elsewhere',
     ca: at('directory', { status: 302, headers: { Location: 'https://login.example/' } }),
     words: 'redirects to https://login.example/',
-    cure: SICK,
+    cure: /Is LETSENCRYPT_SERVER_URL the URL of an ACME v2 directory/,
     ...{ blames: 'directory', wait: 'outage', orders: [] },
   },
   {
@@ -896,8 +896,8 @@ const REACHING: readonly Row[] = [
     ca: well,
     directoryUrl: async () => 'https://ca.example/directory',
     env: { HTTPS_PROXY: 'http://127.0.0.1:9' },
-    words: 'ECONNREFUSED',
-    cure: OUT,
+    words: 'ECONNREFUSED 127.0.0.1:9 (HTTPS_PROXY is set)',
+    cure: /Does that proxy work, and does it let us out to the CA\? Check HTTPS_PROXY and NO_PROXY/,
     ...{ blames: 'directory', wait: 'outage', orders: [] },
   },
   {
@@ -981,6 +981,16 @@ function hasSaid(told: Told, row: Row): boolean {
   );
   return found.length === row.blames.length;
 }
+
+test('the state folder cannot be written: nothing is asked of the CA, and the cure is told', async (t) => {
+  const ca = await startCannedCa(t, well);
+  const inTheWay = { STATE_DIR: join(import.meta.filename, 'state') };
+  const program = await startProgram(t, { directoryUrl: ca.directoryUrl, domains: [A, B], env: inTheWay });
+  const told = await until(async () => (await program.told())?.certificate, 'a plan');
+  assert.equal(told.state, 'not-writable');
+  assert.match(told.why, /nothing is ordered until it can; STATE_DIR must be a folder, and a file is in its way/);
+  assert.deepEqual(ca.asked, []);
+});
 
 /** What needs no operator: the program helps itself, and the order goes on. */
 interface Handled {
