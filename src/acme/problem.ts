@@ -199,7 +199,7 @@ function excerpt(data: unknown): string {
     .replace(/<(style|script)[\s\S]*?<\/\1>|<[^>]*>/g, ' ')
     .replace(/\s+/g, ' ')
     .trim();
-  return text === '' ? '' : `: ${text.slice(0, 120)}`;
+  return text === '' ? '' : `: ${quoted(text.slice(0, 120))}`;
 }
 
 /** Word for word, but one line of it, and no key: whoever answers in the CA's place may have read one. */

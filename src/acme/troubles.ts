@@ -310,7 +310,7 @@ export function ruling({ type, detail, code }: Trouble): { readonly scope: Scope
 export function cureFor({ type, detail, domain, code }: Trouble): string {
   const cure = rowOf(type, detail, code)?.[4](domain ?? 'the name', detail) ?? '';
   if (cure === '') return '';
-  if (/https?:\/\/\S+$/.test(detail)) return ` (${cure})`; // a full stop would become part of the link
+  if (/https?:\/\/[^\s)]+$/.test(detail)) return ` (${cure})`; // a full stop would become part of the link
   return /[.!?]$/.test(detail) ? ` ${cure}` : `. ${cure}`;
 }
 

@@ -374,6 +374,18 @@ test('the names that failed are told, each with what the CA said and the cure, a
   assert.deepEqual([challenges.left(), journal.order, pebble.issued()], [[], undefined, 0]);
 });
 
+test('after a name has failed, the order for the others proves none of them again', async (t) => {
+  const { order, challenges, pebble } = await world(t, { authzReuse: 100 });
+  await pebble.resolve('bad.example', DOWN);
+  const good = Array.from({ length: 9 }, (_, n) => `n${n}.example`);
+  const error = await refused(order(['bad.example', ...good]));
+  assert.deepEqual(error.domains, ['bad.example']);
+  assert.equal(challenges.published.length, 10, 'all were tried, although the first one had failed');
+  const bundle = await order(good);
+  assert.deepEqual([...bundle.domains].sort(), good);
+  assert.equal(challenges.published.length, 10, 'no name was proved twice');
+});
+
 test('somebody else answers for a name: the cure names the labels', async (t) => {
   const { order, challenges } = await world(t);
   challenges.answerTo = () => 'hello';
