@@ -5,7 +5,12 @@
  * authentication and Admin Router answer in HTML or plain text. What a body says is quoted with care: Marathon's
  * `details` of a syntax error repeats what we sent, and we send private keys.
  */
+import { printable } from '../printable.ts';
 import { list, record, text } from './json.ts';
+
+const LONGEST_MESSAGE = 2_000;
+/** Of a page that answered in Marathon's place; its title comes soon or never. */
+const LOOKED_AT = 4_096;
 
 export interface MarathonErrorFacts {
   readonly status?: number | undefined;
@@ -22,7 +27,7 @@ export class MarathonError extends Error {
   readonly outcomeUnknown: boolean;
 
   constructor(message: string, facts: MarathonErrorFacts = {}) {
-    super(`Marathon: ${message}`);
+    super(printable(`Marathon: ${message}`, LONGEST_MESSAGE));
     this.status = facts.status;
     this.retryable = facts.retryable ?? mayPass(facts.status);
     this.outcomeUnknown = facts.outcomeUnknown ?? false;
@@ -102,7 +107,7 @@ const GRANTS =
 function detailsIn(reply: Reply): string | undefined {
   const body = record(jsonIn(reply));
   const locks = list(body?.deployments).flatMap((lock) => text(record(lock)?.id) ?? []);
-  if (locks.length > 0) return `locked by deployment ${locks.join(', ')}`;
+  if (locks.length > 0) return quoted(`locked by deployment ${locks.slice(0, 10).join(', ')}`);
   const faults = list(body?.details).map((detail) => {
     const errors = list(record(detail)?.errors).flatMap((error) => text(error) ?? []);
     return `${text(record(detail)?.path) ?? '/'} ${errors.join(', ')}`;
@@ -112,7 +117,7 @@ function detailsIn(reply: Reply): string | undefined {
 
 /** The title of an HTML page or the first words of a text; nothing of what could be an app. */
 export function excerpt(reply: Reply): string {
-  const body = reply.text.trim();
+  const body = reply.text.slice(0, LOOKED_AT).trim(); // tags that never end take time with the square of their number
   if (/^[{["]/.test(body) || /[/+]json\b/i.test(reply.contentType)) return '';
   const title = /<title>([^<]*)<\/title>/i.exec(body)?.[1];
   return (title ?? body.replace(/<[^>]*>/g, ' ')).replace(/\s+/g, ' ').trim().slice(0, 100);

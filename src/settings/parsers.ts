@@ -5,7 +5,7 @@
  * so that a mistake reads as a sentence. Nothing secret is quoted.
  */
 
-import { isIP, isIPv6 } from 'node:net';
+import { isIP, isIP, isIPv6 } from 'node:net';
 import { normaliseId } from '../marathon/app.ts';
 import { printable } from '../printable.ts';
 
@@ -75,8 +75,7 @@ export function variableName(text: string): string {
 
 /** An address to listen on; a name would have to be looked up first, and is almost always a slip. */
 export function listenAddress(text: string): string {
-  if (!/^(\d{1,3}(\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:.]*)$/i.test(text))
-    throw wrong("an IP address such as '0.0.0.0'", text);
+  if (isIP(text) === 0) throw wrong("an IP address such as '0.0.0.0'", text);
   return text;
 }
 

@@ -65,7 +65,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   config: { code: ['settings'], types: ['certificates', 'marathon'] },
   settings: { code: ['marathon', 'certificates', 'printable'] },
   acme: {
-    code: ['asking', 'certificates', 'bounded', 'pause', 'printable'],
+    code: ['asking', 'certificates', 'bounded', 'pause', 'printable', 'printable'],
     types: ['store'],
     packages: ['acme-client', 'axios'],
   },
