@@ -921,7 +921,7 @@ const ROWS: readonly Row[] = [
   ...REACHING,
 ];
 
-test('what a CA may say, and what becomes of it', { concurrency: 6 }, async (t) => {
+test('what a CA may say, and what becomes of it', { concurrency: 8 }, async (t) => {
   await Promise.all(ROWS.map((row) => t.test(row.name, (t) => play(t, row))));
 });
 
@@ -1050,7 +1050,7 @@ const HANDLED: readonly Handled[] = [
   },
 ];
 
-test('what a CA may say that the program answers by itself', { concurrency: 6 }, async (t) => {
+test('what a CA may say that the program answers by itself', { concurrency: 8 }, async (t) => {
   await Promise.all(HANDLED.map((row) => t.test(row.name, (t) => goesOn(t, row))));
 });
 
