@@ -28,6 +28,8 @@ const SHORTEST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 /** After a pass that threw, which none should. */
 const AFTER_ERROR_MS = 30_000;
+/** One look may lead to another: the routes, then the preflight, then the routes once more if that took its time. */
+const LOOKS = 3;
 
 export class Reconciler {
   readonly #steps: Steps;
@@ -77,7 +79,7 @@ export class Reconciler {
   async #turn(signal: AbortSignal): Promise<number> {
     let seen = await this.#steps.observe(signal);
     let planned = this.#steps.plan(seen);
-    if (planned.looks.length > 0) {
+    for (let looks = 0; planned.looks.length > 0 && looks < LOOKS; looks += 1) {
       seen = await this.#steps.lookCloser(seen, planned, signal);
       planned = this.#steps.plan(seen);
     }

@@ -222,6 +222,7 @@ const ALARMING: ReadonlySet<string> = new Set([
   'stuck',
   'not-served',
   'unproven',
+  'degraded',
 ]);
 
 /** The state with its reason, but for times, numbers and which of the names comes first: these change with every look. */

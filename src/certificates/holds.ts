@@ -20,6 +20,8 @@ export interface Attempt {
 /** Until when, and because of what. */
 export interface Hold {
   readonly until: Date;
+  /** As far as the CA itself asked for it by a Retry-After that is not over yet. */
+  readonly asked: Date | undefined;
   readonly last: Failure;
   /** How many in a row, as far as they are kept. */
   readonly count: number;
@@ -68,8 +70,10 @@ function holdBy(ledger: Ledger, attempt: Attempt, fits: (failure: Failure) => bo
   const last = own.at(-1) ?? all.findLast(({ retryAfter }) => retryAfter !== undefined);
   if (last === undefined) return undefined;
   const backOff = own.length === 0 ? 0 : last.at.getTime() + stepAfter(last, own.length, attempt);
-  const until = new Date(Math.max(backOff, ...all.map(askedFor)));
-  return until > now ? { until, last, count: Math.max(own.length, 1) } : undefined;
+  const asked = new Date(Math.max(0, ...all.map(askedFor)));
+  const until = new Date(Math.max(backOff, asked.getTime()));
+  if (until <= now) return undefined;
+  return { until, asked: asked > now ? asked : undefined, last, count: Math.max(own.length, 1) };
 }
 
 function stepAfter(last: Failure, count: number, { longestMs }: Attempt): number {

@@ -122,11 +122,10 @@ function holds(slot: Slot, bundle: CertificateBundle, { seen }: Situation): bool
 }
 
 /** The gate: a PEM that HAProxy refuses is a total outage, so none leaves the house that has not passed. */
-function forbidden({ names, policy, seen }: Situation, bundle: CertificateBundle, slot: Slot): Verdict | undefined {
-  // More names than wanted are no objection: a name that left the label goes with the next certificate.
-  const domains = [...new Set([...names.domains, ...bundle.domains])];
+function forbidden({ policy, seen }: Situation, bundle: CertificateBundle, slot: Slot): Verdict | undefined {
+  // Its own names: more than wanted go with the next certificate, and HTTPS for some of the wanted ones beats none.
   const bad = [
-    ...objections(bundle, { domains, now: seen.at, ...gateOf(policy.directoryUrl) }),
+    ...objections(bundle, { domains: bundle.domains, now: seen.at, ...gateOf(policy.directoryUrl) }),
     slotObjection(slot, bundle, seen.at) ?? [],
   ].flat();
   return bad.length === 0
@@ -249,18 +248,23 @@ export function prove(now: Situation): Verdict {
   }
   if (looks.length === 0) return { state: 'unproven', why: 'marathon-lb has no task that could serve', againAt: next };
   const where = [...new Set(looks.map(({ endpoint }) => endpoint))].join(', ');
-  const why = `served by ${where} for ${list(now.names.domains)}; renewal due ${renewAt(bundle).toISOString()}`;
+  const why = `served by ${where} for ${list(issued(now.standings))}; renewal due ${renewAt(bundle).toISOString()}`;
   return { state: 'live', why, againAt: next };
 }
 
 /** After an install at once; then every 6 hours, or, while something is wrong, at the usual pace. */
-function wireDueAt({ seen, bundle, names }: Situation): Date {
+function wireDueAt({ seen, bundle, standings }: Situation): Date {
   const { wire } = seen;
   if (wire === undefined || wire.expected !== bundle?.fingerprint) return seen.at;
   if (seen.loadBalancer.ok && isOtherThanAsked(seen.loadBalancer.value, wire)) return seen.at;
   const looked = new Set(wire.looks.map(({ domain }) => domain));
-  if (wire.looks.length > 0 && !names.domains.every((name) => looked.has(name))) return seen.at;
+  if (wire.looks.length > 0 && !issued(standings).every((name) => looked.has(name))) return seen.at;
   return wire.failingSince === undefined ? later(wire.at, WIRE_EVERY) : pace(wire.failingSince, wire.at);
+}
+
+/** The wanted names that it can be asked for. */
+function issued(standings: Situation['standings']): readonly string[] {
+  return standings.flatMap(({ name, issued: isIssued }) => (isIssued ? name : []));
 }
 
 /** Deployed anew, or a task that crashed has a successor, which nobody has asked yet. */

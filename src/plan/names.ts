@@ -7,6 +7,7 @@
  */
 import { validationsOf } from '../certificates/budgets.ts';
 import { holdOnName } from '../certificates/holds.ts';
+import type { Pace } from '../certificates/ledger.ts';
 import { lifeLeft } from '../certificates/renewal.ts';
 import type { PreflightSeen } from './observation.ts';
 import { type Finding, peersFinding, routeFinding } from './sentences.ts';
@@ -38,6 +39,9 @@ const ROUTE_GRACE = 2 * MINUTE;
 const ROUTES_GOOD_FOR = 10_000;
 const PREFLIGHT_EVERY = { waiting: 5 * MINUTE, usual: 6 * HOUR };
 
+/** What the CA met on the way to us, and a preflight meets too. A refusal by its policy is none of these. */
+const MENDABLE: ReadonlySet<Pace> = new Set(['name', 'dns', 'day']);
+
 export type Facts = Pick<Situation, 'seen' | 'policy' | 'names' | 'bundle' | 'attempt' | 'publicCa'>;
 
 export function standings(now: Facts): readonly NameStanding[] {
@@ -55,10 +59,16 @@ function refusedByCa(name: string, { seen, attempt, publicCa }: Facts): Obstacle
   if (hold === undefined) return undefined;
   const { last, count } = hold;
   const spent = publicCa ? validationsOf(ledger, name, { ...attempt, urgent: false }).nextFreeAt : undefined;
-  const until = isMended(name, last.at, seen.preflight) && last.retryAfter === undefined ? spent : hold.until;
+  const isLifted = MENDABLE.has(last.pace) && isMended(name, last.at, seen.preflight);
+  const until = isLifted ? latest(spent, hold.asked) : hold.until;
   if (until === undefined) return undefined;
   const why = count > 1 ? `${last.problem}; ${count} times in a row` : last.problem;
   return { from: 'ca', why, until };
+}
+
+/** A Retry-After is the CA's own word, and a budget ours: neither is lifted by what we see. */
+function latest(spent: Date | undefined, asked: Date | undefined): Date | undefined {
+  return spent === undefined || (asked !== undefined && asked > spent) ? asked : spent;
 }
 
 function isMended(name: string, failedAt: Date, preflight: readonly PreflightSeen[]): boolean {
@@ -90,8 +100,10 @@ function isDoubted(name: string, since: Date | undefined, { seen, bundle }: Fact
   const { at, stored } = seen;
   const isLate = bundle !== undefined && lifeLeft(bundle, at) < LATE;
   if (since === undefined || at < later(since, isLate ? DOUBTED_LATE_AFTER : DOUBTED_AFTER)) return false;
-  const lastAsked = stored.ledger.failures.findLast(({ scope, names }) => scope === 'name' && names.includes(name));
-  return lastAsked === undefined || at >= later(lastAsked.at, DOUBTED_AFTER);
+  const asked = stored.ledger.failures.filter(
+    (one) => one.scope === 'name' && one.names.includes(name) && one.at <= at,
+  );
+  return asked.every((one) => at >= later(one.at, DOUBTED_AFTER));
 }
 
 /** While routes have just gone missing, a load balancer that learns of us is the likeliest reason. */

@@ -102,11 +102,16 @@ function waiting(now: Situation): Verdict {
   const inTheWay = standings.filter(({ obstacle }) => obstacle !== undefined);
   const mattering = bundle !== undefined && isRenewal(now) ? inTheWay.filter(({ issued }) => issued) : inTheWay;
   const obstacles = (mattering.length > 0 ? mattering : inTheWay).flatMap(({ obstacle }) => obstacle ?? []);
-  const { why, cure, from } = obstacles[0] ?? { why: 'no name may be ordered', cure: undefined, from: 'route' };
+  const [first] = obstacles;
+  if (first === undefined)
+    return { state: 'waiting-for-route', why: 'no name may be ordered', againAt: later(seen.at, MINUTE) };
+  const { why, cure, from, until } = first;
   const more = obstacles.length > 1 ? ` (and ${obstacles.length - 1} more)` : '';
   const shrinkAt = bundle !== undefined && mayShrinkAt(bundle) > seen.at ? [mayShrinkAt(bundle)] : [];
-  const againAt = [...obstacles.map(({ until }) => until), ...shrinkAt].reduce(earlier, later(seen.at, HOUR));
-  const next = from === 'ca' ? `; next try ${againAt.toISOString()}; ${meanwhile(now)}` : '';
+  // What is past its time is looked at as soon as there is a load balancer to look through.
+  const times = [...obstacles.map((one) => one.until), ...shrinkAt].filter((time) => time > seen.at);
+  const againAt = times.reduce(earlier, later(seen.at, times.length === 0 ? MINUTE : HOUR));
+  const next = from === 'ca' ? `; next try ${until.toISOString()}; ${meanwhile(now)}` : '';
   return {
     state: from === 'ca' ? 'backing-off' : 'waiting-for-route',
     why: why + more + next,
@@ -141,9 +146,13 @@ function backingOff(now: Situation, hold: Hold | undefined): Verdict | undefined
 }
 
 /** Each wanted name that fails may cost one order, and a hundred of them must not cost a hundred in a row. */
-function tooManyAtOnce({ seen, names }: Situation): Verdict | undefined {
+function tooManyAtOnce({ seen, policy, names }: Situation): Verdict | undefined {
   const failed = seen.stored.ledger.failures.filter(
-    (one) => one.scope === 'name' && one.at <= seen.at && one.names.every((name) => names.domains.includes(name)),
+    (one) =>
+      one.scope === 'name' &&
+      one.directory === policy.directoryUrl &&
+      one.at <= seen.at &&
+      one.names.every((name) => names.domains.includes(name)),
   );
   const times = [...new Set(failed.map(({ at }) => at.getTime()))].sort((a, b) => a - b);
   const first = times.at(-AT_ONCE.orders);

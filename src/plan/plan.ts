@@ -99,11 +99,11 @@ function decide(now: Situation): Verdict {
 /** An order that may be made goes before an install, so that there is one redeploy and not two. */
 function certify(now: Situation): Verdict {
   const due = order(now);
-  if (due !== undefined && (now.bundle === undefined || due.actions !== undefined || due.looks !== undefined))
-    return due;
+  if (due?.actions !== undefined || due?.looks !== undefined) return due;
+  if (due !== undefined && now.bundle === undefined) return ahead(due, now);
   const inHand = install(now) ?? watch(now) ?? prove(now);
-  if (due !== undefined) return beside(due, inHand, now);
-  return inHand.state === 'live' ? ahead(inHand, now) : inHand;
+  const verdict = due === undefined ? inHand : beside(due, inHand, now);
+  return verdict.looks !== undefined || inHand.state !== 'live' ? verdict : ahead(verdict, now);
 }
 
 /** An order that has to wait does not hold up what is in hand already, and the operator hears of both. */
@@ -119,11 +119,13 @@ function beside(due: Verdict, inHand: Verdict, now: Situation): Verdict {
   return isNew ? { ...due, againAt } : { ...due, state: 'degraded', why: `live${without}: ${due.why}`, againAt };
 }
 
-/** All is well: what could spoil the next renewal is looked at meanwhile. */
-function ahead(live: Verdict, now: Situation): Verdict {
+/** All is well, or has to wait: what could spoil the next order is looked at meanwhile, and what has been mended is noticed. */
+function ahead(verdict: Verdict, now: Situation): Verdict {
   const look = lookAhead(now);
-  const next = look?.againAt ?? nextPreflightAt(now) ?? live.againAt;
-  return { ...live, againAt: earlier(live.againAt, next), ...(look?.looks && { looks: look.looks }) };
+  const next = look?.againAt ?? nextPreflightAt(now);
+  const isAwaited = next !== undefined && (look !== undefined || next > now.seen.at);
+  const againAt = isAwaited ? earlier(verdict.againAt, next) : verdict.againAt;
+  return { ...verdict, againAt, ...(look?.looks && { looks: look.looks }) };
 }
 
 function blind({ seen, policy, names }: Situation): Verdict | undefined {

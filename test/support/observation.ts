@@ -3,10 +3,12 @@
  *
  * Every part is a function of what differs, so that a row says only what it is about.
  */
+
+import type { PreflightVerdict } from '../../src/acme/preflight.ts';
 import { CertificateBundle } from '../../src/certificates/bundle.ts';
 import { EMPTY_LEDGER, type Failure, type Ledger } from '../../src/certificates/ledger.ts';
 import type { App, Task } from '../../src/marathon/app.ts';
-import type { Observation, Policy, RoutesSeen, Seen, WireSeen } from '../../src/plan/observation.ts';
+import type { Observation, Policy, PreflightSeen, RoutesSeen, Seen, WireSeen } from '../../src/plan/observation.ts';
 import type { RouteVerdict } from '../../src/route.ts';
 import type { ServedVerdict } from '../../src/served.ts';
 import type { OrderInFlight, StoredState } from '../../src/store.ts';
@@ -183,9 +185,13 @@ export function inFlight(differing: Partial<OrderInFlight> = {}): OrderInFlight 
 }
 
 /** Every name at both load balancers; all lead to us, but where a name has another verdict. */
-export function routes(verdicts: Readonly<Record<string, RouteVerdict>> = {}, differing: Partial<RoutesSeen> = {}) {
+export function routes(
+  verdicts: Readonly<Record<string, RouteVerdict>> = {},
+  differing: Partial<RoutesSeen> = {},
+  names: readonly string[] = NAMES,
+) {
   const looks = ['lb.1', 'lb.2'].flatMap((taskId) =>
-    NAMES.map((domain) => ({
+    names.map((domain) => ({
       instance: { taskId, host: `10.0.0.${taskId.at(-1)}`, httpPort: 80, httpsPort: 443 },
       domain,
       verdict: verdicts[domain] ?? { kind: 'ours' as const },
@@ -195,10 +201,28 @@ export function routes(verdicts: Readonly<Record<string, RouteVerdict>> = {}, di
   return { at: NOW, waitingSince, looks, ...differing } satisfies RoutesSeen;
 }
 
+export const GOOD: PreflightVerdict = { kind: 'good' };
+export const BAD: PreflightVerdict = { kind: 'bad', why: 'no A record', cure: 'create one' };
+export const UNKNOWN: PreflightVerdict = { kind: 'unknown', why: 'hairpin', cure: 'see from outside' };
+
+/** One name, tried from outside a minute ago. */
+export function tried(
+  domain: string,
+  verdict: PreflightVerdict,
+  differing: Partial<PreflightSeen> = {},
+): PreflightSeen {
+  const badSince = verdict.kind === 'good' ? undefined : ago(HOUR);
+  return { domain, at: ago(MINUTE), verdict, badSince, recoveredAt: undefined, ...differing };
+}
+
 /** Every name at both load balancers, seen an hour ago; all served, but where a task has another verdict. */
-export function wire(verdicts: Readonly<Record<string, ServedVerdict>> = {}, differing: Partial<WireSeen> = {}) {
+export function wire(
+  verdicts: Readonly<Record<string, ServedVerdict>> = {},
+  differing: Partial<WireSeen> = {},
+  names: readonly string[] = NAMES,
+) {
   const looks = ['lb.1', 'lb.2'].flatMap((taskId) =>
-    NAMES.map((domain) => ({
+    names.map((domain) => ({
       endpoint: `10.0.0.${taskId.at(-1)}:443`,
       taskId,
       domain,

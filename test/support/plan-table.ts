@@ -24,6 +24,12 @@ export interface Row {
   readonly slots?: readonly string[];
   /** Milliseconds until the next look. */
   readonly againIn?: number;
+  /** The same for a back-off, which may be a tenth shorter or longer. */
+  readonly againInAbout?: number;
+  /** The names that are ordered. */
+  readonly ordered?: readonly string[];
+  /** The names that the preflight is asked for. */
+  readonly tried?: readonly string[];
   readonly notes?: readonly RegExp[];
 }
 
@@ -41,12 +47,23 @@ function check(row: Row, planned: Plan): void {
   if (row.cure !== undefined) assert.match(cure ?? '', row.cure);
   if (row.slots !== undefined) assert.deepEqual(slotsWritten(planned), row.slots);
   if (row.againIn !== undefined) assert.equal(planned.checkAgainAt.getTime() - NOW.getTime(), row.againIn);
+  if (row.againInAbout !== undefined) checkAbout(planned.checkAgainAt.getTime() - NOW.getTime(), row.againInAbout);
+  if (row.ordered !== undefined) assert.deepEqual(namesOrdered(planned), row.ordered);
+  if (row.tried !== undefined) assert.deepEqual(planned.preflightDue, row.tried);
   if (row.notes !== undefined) checkNotes(planned.notes, row.notes);
   checkPace(planned);
 }
 
 export function kinds({ actions }: Plan): readonly string[] {
   return actions.map(({ kind }) => kind);
+}
+
+export function namesOrdered({ actions }: Plan): readonly string[] | undefined {
+  return actions.flatMap((action) => (action.kind === 'issue' ? [action.spec.domains] : []))[0];
+}
+
+function checkAbout(ms: number, expected: number): void {
+  assert.ok(Math.abs(ms - expected) <= expected * 0.1, `looks again in ${ms} ms, and not in about ${expected}`);
 }
 
 function slotsWritten({ actions }: Plan): readonly string[] {
