@@ -5,7 +5,7 @@
  * so that a mistake reads as a sentence. Nothing secret is quoted.
  */
 
-import { isIP, isIP, isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { normaliseId } from '../marathon/app.ts';
 import { printable } from '../printable.ts';
 
@@ -61,7 +61,7 @@ export function oneOf<T extends string>(words: readonly T[]): (text: string) => 
 /** Marathon's own grammar: segments of lower-case letters, digits, dots and hyphens; not ending in an API word. */
 export function appId(text: string): string {
   const segment = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
-  const segments = text.replace(/^\/+|\/+$/g, '').split('/');
+  const segments = normaliseId(text).slice(1).split('/');
   if (!segments.every((part) => segment.test(part)) || /^(restart|tasks|versions)$/.test(segments.at(-1) ?? ''))
     throw wrong("the id of a Marathon app such as '/marathon-lb'", text);
   return normaliseId(text);
@@ -150,7 +150,7 @@ function decoded(part: string): string {
 }
 
 function bare(url: URL): string {
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+  return `${url.origin}${url.pathname.replace(/(?<!\/)\/+$/, '')}`;
 }
 
 const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
