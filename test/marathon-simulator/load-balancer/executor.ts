@@ -110,7 +110,7 @@ class LoadBalancerTask implements RunningTask {
   }
 
   async #run(config: string): Promise<void> {
-    const haproxy = await Haproxy.start({ config, directory: this.#launch.sandbox });
+    const haproxy = await Haproxy.start({ config, directory: this.#launch.sandbox, env: this.#launch.env });
     this.#haproxy = haproxy;
     if (this.#stopped) haproxy.kill('SIGKILL'); // killed while it started
     void haproxy.exited.then((exit) => this.#end(exit));
@@ -166,7 +166,7 @@ class LoadBalancerTask implements RunningTask {
   async #complaint(fragments: readonly Fragment[]): Promise<string | undefined> {
     const next = join(this.#launch.sandbox, 'haproxy.cfg.next');
     await writeFile(next, render(fragments, this.#frame));
-    return complaintAbout(next);
+    return complaintAbout(next, this.#launch.env);
   }
 
   async #say(message: string): Promise<void> {

@@ -24,6 +24,8 @@ export interface HaproxyFiles {
   readonly config: string;
   /** Its output goes to `stdout` and `stderr` in here. */
   readonly directory: string;
+  /** The container's, which reaches OpenSSL too. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** As in a container: no terminal and nothing to read, or OpenSSL would ask somebody for the password of a key. */
@@ -34,9 +36,9 @@ const ALONE = { detached: true, stdio: ['ignore', 'pipe', 'pipe'] } satisfies Sp
 >;
 
 /** What HAProxy itself thinks of a configuration file: undefined if it takes it, else its complaint. */
-export function complaintAbout(config: string): Promise<string | undefined> {
+export function complaintAbout(config: string, env: HaproxyFiles['env'] = {}): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
-    const child = spawn(HAPROXY, ['-c', '-f', config], { ...ALONE, timeout: 20_000 });
+    const child = spawn(HAPROXY, ['-c', '-f', config], { ...ALONE, env: { ...process.env, ...env }, timeout: 20_000 });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (output += data.toString()));
     child.once('error', reject);
@@ -63,9 +65,9 @@ export class Haproxy {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   #output = '';
 
-  private constructor({ config, directory }: HaproxyFiles) {
+  private constructor({ config, directory, env: container }: HaproxyFiles) {
     const argv = ['--pdeathsig', 'KILL', '--', HAPROXY, '-W', '-f', config];
-    const env = { ...process.env, HAPROXY_CONFIG_SHOWN: config };
+    const env = { ...process.env, ...container, HAPROXY_CONFIG_SHOWN: config };
     this.#child = spawn('setpriv', argv, { ...ALONE, cwd: directory, env });
     this.#task = track(this.#child);
     // 'close' and not 'exit': the workers hold the pipe too, and the ports are free when the last of them is gone.
