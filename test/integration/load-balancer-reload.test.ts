@@ -103,6 +103,24 @@ test('a task that is being killed gets no requests', async (t) => {
   for (let n = 0; n < 4; n += 1) assert.equal((await overHttp({ at, host: 'app' })).who, 'staying');
 });
 
+test('started anew with --haproxy-map, one invalid app is an outage of all; one that was running leaves out only that', async (t) => {
+  const good = app({ id: '/good', own: { VHOST: 'good' }, ports: [await startBackend(t, 'good')] });
+  const shop = { id: '/shop', own: { VHOST: 'shop,\nshop.two' }, ports: [await startBackend(t, 'shop')] };
+  const args = ['sse', '--haproxy-map', '--group', 'external'];
+  const who = async (at: string) => (await overHttp({ at, host: 'good' })).who;
+  const running = new HandMadeCluster(good);
+  const before = await startLoadBalancer(t, { host: newAddress(), cluster: running, args });
+  running.become(good, app(shop));
+  const isTold = async () => (await readFile(join(before.sandbox, 'stderr'), 'utf8')).includes('/shop is left out');
+  await until(isTold, '/shop to be left out');
+  assert.equal(await who(before.host), 'good', 'harmless until then');
+  const fresh = await startLoadBalancer(t, { host: newAddress(), cluster: new HandMadeCluster(good, app(shop)), args });
+  assert.equal(await who(fresh.host), '503', 'what a certificate brings about');
+  const mended = app({ ...shop, own: { VHOST: 'shop' } });
+  const third = await startLoadBalancer(t, { host: newAddress(), cluster: new HandMadeCluster(good, mended), args });
+  assert.equal(await who(third.host), 'good', 'the cure that is told');
+});
+
 test('an app that becomes invalid is left out; the others, and it when it is mended, are taken over', async (t) => {
   const ports = [await startBackend(t, 'app')];
   const cluster = new HandMadeCluster(app({ id: '/app', own: { VHOST: 'app' }, ports }));

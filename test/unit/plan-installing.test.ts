@@ -61,6 +61,16 @@ const silent = { kind: 'unreachable', note: 'connection refused' } as const;
 const failing = (verdict: typeof other | typeof silent, differing = {}) =>
   wire({ 'lb.2': verdict }, { at: NOW, failingSince: ago(HOUR), ...differing });
 
+const OLD = '2026-01-01T08:00:00.000Z';
+const MAP = ['sse', '--haproxy-map', '--group', 'external'];
+const among = (at: Date) => ({
+  at,
+  apps: {
+    ok: true as const,
+    value: [{ id: '/shop', labels: { HAPROXY_0_VHOST: 'shop.net,\nx.net' }, isRunning: true }],
+  },
+});
+
 runRows([
   {
     name: 'issued but not installed: install',
@@ -113,6 +123,112 @@ runRows([
     seen: { ...issued, loadBalancer: loadBalancer({ env: holding(), instances: 0, tasks: [] }) },
     state: 'installing',
     actions: ['install'],
+  },
+
+  {
+    name: 'installed, and told how Marathon will replace the load balancers',
+    seen: issued,
+    state: 'installing',
+    actions: ['install'],
+    why: /is empty; Marathon replaces the tasks of \/marathon-lb without a gap$/,
+    notes: [],
+  },
+  {
+    name: 'one load balancer that needs a second agent: told before, and posted all the same',
+    seen: { ...issued, loadBalancer: loadBalancer({ env: holding(), instances: 1, tasks: [task('lb.1')] }) },
+    state: 'installing',
+    actions: ['install'],
+    why: /is empty; Marathon starts a new task of \/marathon-lb before an old one ends/,
+    notes: [/^before the certificate is posted: Marathon starts .* waits for ever .*; set "upgradeStrategy"/],
+  },
+  {
+    name: 'told as early as while the routes are waited for',
+    seen: {
+      stored: stored({ bundle: undefined, ledger: ledger() }),
+      loadBalancer: loadBalancer({ env: holding(), instances: 1, tasks: [task('lb.1')] }),
+    },
+    state: 'waiting-for-route',
+    looks: ['routes'],
+    notes: [/^before the certificate is posted: /],
+  },
+  {
+    name: 'posted, and the new task waits for its ports: said long before the deadline, with the change to make',
+    seen: {
+      loadBalancer: deploying({ instances: 1, tasks: [task('lb.1', { version: OLD })] }),
+      unsettledSince: ago(SECOND),
+    },
+    state: 'deploying',
+    why: /deployment d-17 of \/marathon-lb is running; Marathon starts a new task .* needs ports 80, 443/,
+    cure: /"minimumHealthCapacity": 0, "maximumOverCapacity": 0/,
+  },
+  {
+    name: 'one variable would be too large: refused with the numbers',
+    seen: { ...issued, loadBalancer: loadBalancer({ env: { ...holding(), HAPROXY_HEAD: 'x'.repeat(121_000) } }) },
+    state: 'not-installable',
+    why: /^HAPROXY_HEAD of \/marathon-lb would have 1210\d\d bytes; above 120000 no task could start with it$/,
+    cure: /shorten HAPROXY_HEAD/,
+  },
+  {
+    name: 'all of them would be too much for the Mesos containerizer',
+    seen: {
+      ...issued,
+      loadBalancer: loadBalancer({ env: { ...holding(), A: 'x'.repeat(102_000) }, containerType: 'MESOS' }),
+    },
+    state: 'not-installable',
+    why: /would have 10\d{4} bytes in all; above 102400 no task could start with it in a container of type MESOS/,
+    cure: /or run it in a container of type DOCKER/,
+  },
+  {
+    name: 'all of them would be too much for anybody',
+    seen: {
+      ...issued,
+      loadBalancer: loadBalancer({
+        env: { ...holding(), ...Object.fromEntries([...'abcdefghi'].map((name) => [name, 'x'.repeat(103_000)])) },
+      }),
+    },
+    state: 'not-installable',
+    why: /would have 92\d{4} bytes in all; above 921600/,
+    cure: /empty certificate variables of \/marathon-lb that nobody needs any more/,
+  },
+  {
+    name: 'a load balancer with --haproxy-map: the labels of the other apps are looked at first',
+    seen: { ...issued, loadBalancer: loadBalancer({ env: holding(), args: MAP }) },
+    state: 'installing',
+    looks: ['neighbours'],
+  },
+  {
+    name: 'a label of another app would be an outage: told, and posted all the same',
+    seen: { ...issued, loadBalancer: loadBalancer({ env: holding(), args: MAP }), neighbours: among(NOW) },
+    state: 'installing',
+    actions: ['install'],
+    notes: [
+      /^HAPROXY_0_VHOST of \/shop has a line break in it: .* take the line break out of HAPROXY_0_VHOST of \/shop$/,
+    ],
+  },
+  {
+    name: 'the others were looked at an hour ago: once more',
+    seen: { ...issued, loadBalancer: loadBalancer({ env: holding(), args: MAP }), neighbours: among(ago(HOUR)) },
+    state: 'installing',
+    looks: ['neighbours'],
+  },
+  {
+    name: 'the account may not see the other apps: said so, and posted',
+    seen: {
+      ...issued,
+      loadBalancer: loadBalancer({ env: holding(), args: MAP }),
+      neighbours: { at: NOW, apps: { ok: false, problem: 'Marathon: GET /v2/apps: 403 Forbidden' } },
+    },
+    state: 'installing',
+    actions: ['install'],
+    notes: [
+      /^whether a label of another app keeps \/marathon-lb from starting well is not known: Marathon: GET \/v2\/apps: 403/,
+    ],
+  },
+  {
+    name: 'nothing is due: the other apps are none of our business',
+    seen: { loadBalancer: loadBalancer({ args: MAP }) },
+    state: 'live',
+    notes: [],
   },
 
   {

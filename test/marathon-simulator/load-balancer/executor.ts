@@ -48,6 +48,8 @@ class LoadBalancerTask implements RunningTask {
   readonly #selection: Selection;
   readonly #ended = Promise.withResolvers<Exit>();
   readonly #stopListening: () => void;
+  /** With --haproxy-map, until the first file is in its place. */
+  #lacksMaps: boolean;
   #haproxy: Haproxy | undefined;
   #wanted: string | undefined;
   #changed = false;
@@ -58,6 +60,7 @@ class LoadBalancerTask implements RunningTask {
     this.#launch = launch;
     this.#cluster = cluster;
     this.#selection = selectionOf(launch.app.args ?? []);
+    this.#lacksMaps = launch.app.args?.includes('--haproxy-map') ?? false;
     this.#frame = frameOf(launch, certificates);
     this.exited = this.#ended.promise;
     this.#stopListening = cluster.onChange(() => void this.#look());
@@ -132,7 +135,13 @@ class LoadBalancerTask implements RunningTask {
 
   /** The file with as many of the apps as HAProxy takes; undefined if it takes none of it. */
   async #firstThatLoads(apps: ReadonlyMap<string, readonly Fragment[]>): Promise<string | undefined> {
-    if ((await this.#complaint([...apps.values()].flat())) !== undefined) {
+    const refusal = await this.#complaint([...apps.values()].flat());
+    if (refusal !== undefined && this.#lacksMaps) {
+      // Each app is tried with a map file that is not there yet, so that none is taken, the good ones neither.
+      await this.#say(`all apps are left out, for one of them: ${refusal}`);
+      this.#wanted = undefined; // the next look tries again
+      if ((await this.#complaint([])) !== undefined) return undefined;
+    } else if (refusal !== undefined) {
       const complaint = await this.#complaint([]);
       if (complaint !== undefined) {
         await this.#say(`no valid configuration even without any app: ${complaint}`);
@@ -140,6 +149,7 @@ class LoadBalancerTask implements RunningTask {
       }
       await this.#complaint(await this.#accepted([], [...apps]));
     }
+    this.#lacksMaps = false; // written with the first file that is taken
     const config = join(this.#launch.sandbox, 'haproxy.cfg');
     await rename(`${config}.next`, config);
     return config;
