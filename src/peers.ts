@@ -25,8 +25,12 @@ export const PEER_TOKEN_PATH = '/peer/token';
 const IN_FLIGHT = 4;
 const TIMEOUT_MS = 1_000;
 const LIST_EVERY_MS = 250;
-/** Requests to us that may wait for a listing; those beyond are answered by the last one, at once. */
-const WAITING = 64;
+/**
+ * Requests to us that may wait for a listing, some 10 KB each; those beyond are answered by the last one, at once. Many,
+ * for a real challenge beyond them may come a quarter of a second too early. Two thousand requests a second are more
+ * than the CPU of our definition can answer anyway.
+ */
+const WAITING = 512;
 /** Of 23 bytes a line: 700 tokens, where an order of ours has a hundred names at most. */
 const LIST_BYTES = 16 * 1024;
 const ANSWER_BYTES = 256;
