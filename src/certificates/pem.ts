@@ -44,7 +44,7 @@ function checkLines(lines: readonly string[]): number {
   let blocks = 0;
   for (const [index, line] of lines.entries()) {
     const at = `line ${index + 1}`;
-    const [, edge, label] = /^-----(BEGIN|END) ([A-Z0-9 ]+)-----\s*$/.exec(line) ?? [];
+    const [, edge, label] = /^-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----\s*$/.exec(line) ?? [];
     const type = label?.toLowerCase(); // in capitals it is what leaks are searched by
     if (edge === 'BEGIN') {
       if (open) throw new BundleError(`${at}: a new block begins before the ${open} has ended (truncated?)`);
