@@ -10,7 +10,7 @@ export type AddressKind = 'public' | 'private' | 'unusable';
 
 const UNUSABLE = blockList(
   ['0.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'],
-  ['::/128', '::ffff:0:0/96', '100::/64', 'fe80::/10', 'ff00::/8'],
+  ['::/128', '100::/64', 'fe80::/10', 'ff00::/8'],
 );
 const PRIVATE = blockList(
   [
@@ -31,7 +31,7 @@ export function kindOf(address: string): AddressKind {
     return PRIVATE.check(address, 'ipv4') ? 'private' : 'public';
   }
   if (NAT64.check(address, 'ipv6')) return kindOf(lastFourBytes(address));
-  // Before the lists: they look through a mapped address at the rules for IPv4.
+  // Not in a list: these see no difference between an IPv4 address and the same one mapped.
   if (/^::ffff:/i.test(canonical(address)) || UNUSABLE.check(address, 'ipv6')) return 'unusable';
   if (!GIVEN_OUT.check(address, 'ipv6')) return 'private';
   return PRIVATE.check(address, 'ipv6') ? 'private' : 'public';

@@ -59,11 +59,11 @@ export class Names {
   }
 }
 
-/** Node gives `{ critical: 128, issue: 'ca.example' }`, with whatever tag there is. */
+/** Node gives `{ critical: 128, issue: 'ca.example', type: 'CAA' }`, with whatever tag there is. */
 function recordOf(raw: object): readonly CaaRecord[] {
-  const { critical } = raw as { critical?: unknown };
+  const { critical, type: _, ...tags } = raw as Readonly<Record<string, unknown>>;
   const flags = typeof critical === 'number' ? critical : 0;
-  return Object.entries(raw).flatMap(([tag, value]) => (typeof value === 'string' ? [{ flags, tag, value }] : []));
+  return Object.entries(tags).flatMap(([tag, value]) => (typeof value === 'string' ? [{ flags, tag, value }] : []));
 }
 
 async function found<T>(asked: Promise<readonly T[]>): Promise<Found<T>> {

@@ -53,9 +53,21 @@ const CURES = {
     'If this address takes connections from outside, nothing has to be done: the way from inside a cluster to its own ' +
     'public address is often closed. Else open ports 80 and 443 for everybody.',
   slow: 'See why it takes so long; a CA waits about ten seconds.',
+  broken: 'See what closes the connection: the server, or a proxy or firewall before it.',
+  hop: 'See where the redirect leads; from in here it cannot be told whether the CA gets there.',
 };
 
+/** What would be wrong for a CA too. */
 class Wrong extends Error {
+  readonly cure: string;
+  constructor(why: string, cure: string) {
+    super(why);
+    this.cure = cure;
+  }
+}
+
+/** What a CA may see otherwise. */
+class Unsure extends Error {
   readonly cure: string;
   constructor(why: string, cure: string) {
     super(why);
@@ -85,6 +97,7 @@ export async function probe(domain: string, address: string, probing: Probing): 
     if (error instanceof Wrong) return { kind: 'wrong', why, cure: error.cure };
     const atOnce = error instanceof Unconnectable && reached.size === 0;
     if (error instanceof Unconnectable) return { kind: 'unreached', why, cure: CURES.reach, atOnce };
+    if (error instanceof Unsure) return { kind: 'unreached', why, cure: error.cure, atOnce };
     const slow = `${address}: no whole answer within ${probing.limits.chainMs / 1000} s`;
     return { kind: 'unreached', why: tooLong.aborted ? slow : why, cure: CURES.slow, atOnce };
   }
@@ -105,10 +118,7 @@ async function follow(domain: string, first: string, probing: Probing, reached: 
     const { status, location, body, note } = answer;
     if (!FOLLOWED.has(status)) {
       if (status === 200 && body.length <= MAX_BODY && body.replace(TRAILING, '') === probing.answer) return;
-      throw new Wrong(
-        `${shown(url)} at ${address}: HTTP ${status} ${note}${status === 200 ? '' : ','} not our answer`,
-        CURES.route,
-      );
+      throw new Wrong(`${shown(url)} at ${address}: HTTP ${status} ${note}, not our answer`, CURES.route);
     }
     url = redirectTarget(url, location, seen);
     address = await hopAddress(url.hostname, domain, probing);
@@ -148,10 +158,10 @@ async function hopAddress(host: string, domain: string, probing: Probing): Promi
   if (found[0] !== undefined) {
     const why = `redirects to ${name}, which leads to ${found[0]}, an address that is not followed`;
     if (probing.publicCa) throw new Wrong(`${why}: a public CA cannot get there`, CURES.redirect);
-    throw new Error(`${why}: it is neither public nor the load balancer's`);
+    throw new Unsure(`${why}: it is neither public nor the load balancer's`, CURES.hop);
   }
   const failed = v4.failed ?? v6.failed;
-  if (failed !== undefined) throw new Error(`redirects to ${name}, and DNS answers ${failed} for it`);
+  if (failed !== undefined) throw new Unsure(`redirects to ${name}, and DNS answers ${failed} for it`, CURES.hop);
   throw new Wrong(`redirects to ${name}, which has no address in DNS`, CURES.redirect);
 }
 
@@ -213,8 +223,11 @@ function requestTo(url: URL, to: { address: string; port: number; signal: AbortS
 /** Bytes that are no HTTP or no TLS are an answer, and not ours; a connection that broke is none. */
 function brokenAnswer(error: NodeJS.ErrnoException, url: string, address: string): Error {
   const code = error.code ?? error.message;
-  const why = `${url} at ${address}: ${heard(code)}`;
-  return /^(HPE_|ERR_SSL_|ERR_TLS_|EPROTO)/.test(code) ? new Wrong(why, CURES.route) : new Error(why);
+  const noHttp = code.startsWith('HPE_');
+  const noTls = /^(ERR_SSL_|ERR_TLS_|EPROTO)/.test(code);
+  const what = noHttp ? 'no HTTP that can be read' : noTls ? 'no TLS of version 1.2 or later' : 'the connection broke';
+  const why = `${url} at ${address}: ${what} (${heard(code)})`;
+  return noHttp || noTls ? new Wrong(why, CURES.route) : new Unsure(why, CURES.broken);
 }
 
 /** Without a user and password that may stand in it. */

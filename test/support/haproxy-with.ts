@@ -7,9 +7,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { Haproxy } from '../marathon-simulator/load-balancer/haproxy.ts';
 import { selfSigned } from './certificates.ts';
+import type { Disposer } from './pebble.ts';
 
 export interface HaproxyRules {
   /** PEMs in the order of the bind line; the first is for names that none has. */
@@ -21,6 +21,8 @@ export interface HaproxyRules {
   readonly sections?: readonly string[];
   /** 127.0.0.1 */
   readonly host?: string;
+  /** Free ones unless told. */
+  readonly ports?: { readonly http: number; readonly https: number };
 }
 
 export interface RunningHaproxy {
@@ -29,13 +31,16 @@ export interface RunningHaproxy {
   readonly httpsPort: number;
 }
 
-export async function startHaproxyWith(t: TestContext, rules: HaproxyRules): Promise<RunningHaproxy> {
+export async function startHaproxyWith(t: Disposer, rules: HaproxyRules): Promise<RunningHaproxy> {
   const { host = '127.0.0.1', certificates = [selfSigned('*').pem] } = rules;
   const directory = await mkdtemp(join(tmpdir(), 'haproxy-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const files = certificates.map((_pem, index) => join(directory, `cert${index}.pem`));
   await Promise.all(certificates.map((pem, index) => writeFile(files[index] ?? '', pem, { mode: 0o600 })));
-  const [httpPort, httpsPort] = await Promise.all([freePort(host), freePort(host)]);
+  const { http: httpPort, https: httpsPort } = rules.ports ?? {
+    http: await freePort(host),
+    https: await freePort(host),
+  };
   const config = join(directory, 'haproxy.cfg');
   const crt = files.map((file) => `crt ${file}`).join(' ');
   await writeFile(

@@ -68,6 +68,10 @@ export interface Pebble {
   readonly caFile: string;
   readonly caPem: string;
   readonly pid: number;
+  /** The DNS that it asks, as ip:port. */
+  readonly dnsServer: string;
+  /** Any other command of pebble-challtestsrv's management API, such as add-aaaa. */
+  tell(command: string, body: unknown): Promise<void>;
   /** The root of what it issues; a new one at each start. */
   rootPem(): Promise<string>;
   resolve(name: string, address: string): Promise<void>;
@@ -132,6 +136,8 @@ export async function startPebble(t: Disposer, options: PebbleOptions = {}): Pro
     caFile: certFile,
     caPem,
     pid: ca.pid,
+    dnsServer: `${host}:${dns}`,
+    tell,
     rootPem: root,
     resolve: (name, address) => tell('add-a', { host: name, addresses: [address] }),
     resolveAll: (address) => tell('set-default-ipv4', { ip: address }),
