@@ -383,7 +383,7 @@ export class Store {
     return `this runs as uid ${process.getuid?.() ?? '?'}, which must own it (chown -R ${process.getuid?.() ?? 'UID'} ${this.#dir})`;
   }
 
-  /** A fresh volume is open to others, but holds nothing: only where keys lay in the open is there something to tell. */
+  /** A fresh volume is open to others, but holds nothing, and certbot closes its own folders: only where keys lay in the open is there something to tell. */
   async #closeToOthers(names: readonly string[]): Promise<void> {
     const before = await modeOf(this.#dir);
     if (before === undefined) return;
@@ -396,7 +396,7 @@ export class Store {
         'modes',
         `${this.#dir} is open to others (mode ${octal(after)}) and holds private keys: chmod 700 it`,
       );
-    } else if (before & 0o077 && !this.#wasEmpty) {
+    } else if (before & 0o077 && names.some((name) => OURS.test(name))) {
       this.#problems.set(
         'modes',
         `${this.#dir} was open to others (mode ${octal(before)}); it is 0700 now, but its private keys may have been read`,

@@ -14,6 +14,7 @@ import { obtain } from '../../src/acme/order.ts';
 import { openAuthority } from '../../src/acme/transport.ts';
 import { Actions } from '../../src/act.ts';
 import { findAccounts, findLineages } from '../../src/certbot.ts';
+import { CertificateBundle } from '../../src/certificates/bundle.ts';
 import { specFor } from '../../src/certificates/spec.ts';
 import { createLog } from '../../src/log.ts';
 import { MarathonClient } from '../../src/marathon/client.ts';
@@ -27,6 +28,7 @@ import {
   ahead,
   DAY,
   DIRECTORY,
+  holding,
   loadBalancer,
   observation,
   policy,
@@ -76,6 +78,7 @@ test("certbot's certificate is adopted and installed, nothing is ordered, and ce
   const dir = await folder(t);
   await layOutLineage(dir, 'a.net', good);
   const keyPem = await layOutAccount(dir, DIRECTORY, { uri: 'https://acme-v02.api.letsencrypt.org/acme/acct/123' });
+  await chmod(dir, 0o755); // as /etc/letsencrypt is: certbot closes live, archive and accounts
   const before = await everything(dir);
   const store = await opened(dir);
   const { kinds, notes, certificate } = await planned(store);
@@ -319,6 +322,23 @@ for (const { name, lay, directory = DIRECTORY, adopts, says } of rows) {
     assert.doesNotMatch(notes.join('\n'), /BEGIN|PRIVATE KEY|#####/);
   });
 }
+
+test('the labels were edited with the upgrade: what certbot made stays known as ours in marathon-lb, and gives way', async (t) => {
+  const dir = await folder(t);
+  const old = made({ domains: ['old.net', 'a.net'] });
+  await layOutLineage(dir, 'old.net', old);
+  const fresh = CertificateBundle.parse(made().pem);
+  const store = await opened(dir);
+  await store.saveBundle(fresh, DIRECTORY);
+  const env = holding(CertificateBundle.parse(old.pem));
+  const seen = observation({ stored: await store.read(), loadBalancer: loadBalancer({ env }) });
+  const [action, ...others] = plan(seen, policy()).actions;
+  assert.deepEqual(others, []);
+  assert.deepEqual(action?.kind === 'install' && [action.bundle.fingerprint, action.slots], [
+    fresh.fingerprint,
+    [SLOT],
+  ]);
+});
 
 test("with a certificate of our own, certbot's is history: not looked at, not told", async (t) => {
   const dir = await folder(t);
