@@ -17,6 +17,7 @@ import {
   withOrder,
   withPosted,
   withReplacement,
+  withSpent,
 } from './certificates/ledger.ts';
 import { renewAt } from './certificates/renewal.ts';
 import type { CertificateSpec } from './certificates/spec.ts';
@@ -132,10 +133,11 @@ export class Actions {
       },
       signal,
     });
-    await this.#inspect(bundle, spec);
     const { domains, notAfter, fingerprint } = bundle;
-    // First, for it has been spent, whatever becomes of us before the next line.
+    // First, for it has been spent, whether it is of use or not, and whatever becomes of us before the next line.
     const certificate = { at: new Date(), directory: directoryUrl, names: spec.domains, fingerprint };
+    await this.#remember((ledger) => withSpent(ledger, certificate));
+    await this.#inspect(bundle, spec);
     await this.#remember((ledger) => withIssued(ledger, certificate));
     await store.saveBundle(bundle, directoryUrl);
     log.info({ domains, notAfter, fingerprint, tookMs: Date.now() - startedAt }, 'certificate issued');

@@ -142,15 +142,19 @@ export function withOrder(ledger: Ledger, order: Ordered): Ledger {
   return { ...ledger, orders: orders.slice(-MOST.orders) };
 }
 
-/** Noting the same certificate again changes nothing: whoever was killed in between may do so. */
-export function withIssued(
-  ledger: Ledger,
-  { names, ...certificate }: Omit<Issued, 'set'> & { readonly names: readonly string[] },
-): Ledger {
-  const others = ledger.issued.filter(({ fingerprint }) => fingerprint !== certificate.fingerprint);
-  const issued = young([...others, { ...certificate, set: setOf(names) }], certificate.at, KEPT_FOR_MS.issued);
-  const well = withoutFailures(ledger, certificate.directory, names);
-  return withInstalled({ ...well, issued: issued.slice(-MOST.issued) }, certificate.fingerprint);
+type Certificate = Omit<Issued, 'set'> & { readonly names: readonly string[] };
+
+/** The CA has made it, and counts it, be it of use to us or not. */
+export function withSpent(ledger: Ledger, { names, ...certificate }: Certificate): Ledger {
+  if (ledger.issued.some(({ fingerprint }) => fingerprint === certificate.fingerprint)) return ledger;
+  const issued = young([...ledger.issued, { ...certificate, set: setOf(names) }], certificate.at, KEPT_FOR_MS.issued);
+  return { ...ledger, issued: issued.slice(-MOST.issued) };
+}
+
+/** One that is of use. Noting the same again changes nothing: whoever was killed in between may do so. */
+export function withIssued(ledger: Ledger, certificate: Certificate): Ledger {
+  const well = withoutFailures(withSpent(ledger, certificate), certificate.directory, certificate.names);
+  return withInstalled(well, certificate.fingerprint);
 }
 
 function young<T extends { readonly at: Date }>(entries: readonly T[], now: Date, ageMs: number): readonly T[] {

@@ -1,4 +1,4 @@
-/** Back-off after failures, and the end of a redeploy war. */
+/** What is remembered of orders, for how long and how much of it; and the end of a redeploy war. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -6,78 +6,180 @@ import {
   EMPTY_LEDGER,
   type Failure,
   type Ledger,
-  retryAt,
-  withFailure,
+  type Scope,
+  setOf,
+  withBlocked,
+  withFailures,
   withInstalled,
-  withoutFailures,
+  withIssued,
+  withOrder,
+  withPosted,
   withReplacement,
+  withSpent,
 } from '../../src/certificates/ledger.ts';
 
 const start = new Date('2026-11-22T00:00:00Z');
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+const CA = 'https://ca.example/dir';
+const OTHER_CA = 'https://other.example/dir';
 const at = (ms: number) => new Date(start.getTime() + ms);
-const failed = (ms: number, retryAfter?: Date): Failure => ({
+const failed = (ms: number, scope: Scope, differing: Partial<Failure> = {}): Failure => ({
   at: at(ms),
-  problem: 'ACME: a.net: connection refused',
-  retryAfter,
-  names: ['a.net'],
+  directory: CA,
+  settings: 'these',
+  scope,
+  names: scope === 'name' ? ['a.net'] : ['a.net', 'b.net'],
+  type: 'connection',
+  pace: 'name',
+  problem: 'ACME: refused',
+  retryAfter: undefined,
+  ...differing,
 });
-const after = (...failures: Failure[]): Ledger => failures.reduce(withFailure, EMPTY_LEDGER);
-/** As the day ends on which all of it happened. */
-const waitOf = (ledger: Ledger, names = ['a.net']) => retryAt(ledger, names, at(DAY));
-const times = (count: number) => after(...Array.from({ length: count }, (_, index) => failed(index * MINUTE)));
+const after = (...failures: Failure[]): Ledger =>
+  failures.reduce((ledger, failure) => withFailures(ledger, [failure]), EMPTY_LEDGER);
+const kept = ({ failures }: Ledger): readonly string[] =>
+  failures.map((one) => `${one.scope} ${(one.at.getTime() - start.getTime()) / MINUTE}`);
+const issued = (ms: number, fingerprint: string, names = ['a.net', 'b.net'], directory = CA) => ({
+  at: at(ms),
+  directory,
+  names,
+  fingerprint,
+});
 
-test('nothing failed: nothing to wait for', () => assert.equal(waitOf(EMPTY_LEDGER), undefined));
-
-const waits: readonly [number, number][] = [
-  [1, MINUTE],
-  [2, 10 * MINUTE],
-  [3, 100 * MINUTE],
-  [4, DAY],
-  [5, DAY],
-  [40, DAY],
+const rows: readonly { readonly scope: Scope; readonly most: number }[] = [
+  { scope: 'name', most: 3 },
+  { scope: 'certificate', most: 4 },
+  { scope: 'account', most: 4 },
+  { scope: 'directory', most: 12 },
 ];
-for (const [count, wait] of waits) {
-  test(`after ${count} failures in a row the next try is ${wait / MINUTE} minutes after the last`, () => {
-    assert.deepEqual(waitOf(times(count)), at((count - 1) * MINUTE + wait));
+for (const { scope, most } of rows) {
+  test(`of failures in a row of one ${scope} the last ${most} are kept, which tell all its steps apart`, () => {
+    const many = Array.from({ length: most + 5 }, (_, minute) => failed(minute * MINUTE, scope));
+    const last = Array.from({ length: most }, (_, index) => `${scope} ${index + 5}`);
+    assert.deepEqual(kept(after(...many)), last);
   });
 }
 
-test('a later Retry-After wins', () => {
-  assert.deepEqual(waitOf(after(failed(0, at(HOUR)))), at(HOUR));
+test('each name, each set and each CA has a row of its own', () => {
+  const different = [
+    ...[0, 1, 2].map((ms) => failed(ms * MINUTE, 'name')),
+    ...[3, 4, 5].map((ms) => failed(ms * MINUTE, 'name', { names: ['b.net'] })),
+    failed(6 * MINUTE, 'name', { directory: OTHER_CA }),
+    ...[7, 8, 9].map((ms) => failed(ms * MINUTE, 'certificate')),
+    failed(10 * MINUTE, 'certificate', { names: ['a.net'] }),
+  ];
+  assert.equal(after(...different).failures.length, different.length);
 });
 
-test('an earlier one does not', () => {
-  assert.deepEqual(waitOf(after(failed(0, at(1000)))), at(MINUTE));
+test('the names of a set may stand in any order: it is the same set, and the same row', () => {
+  const sets = Array.from({ length: 6 }, (_, ms) =>
+    failed(ms * MINUTE, 'certificate', { names: ms % 2 ? ['b.net', 'a.net'] : ['a.net', 'b.net'] }),
+  );
+  assert.equal(after(...sets).failures.length, 4);
+  assert.equal(setOf(['b.net', 'a.net', 'a.net']), setOf(['a.net', 'b.net']));
+  assert.notEqual(setOf(['a.net']), setOf(['a.net', 'b.net']));
 });
 
-test('a Retry-After still holds when something else failed since', () => {
-  assert.deepEqual(waitOf(after(failed(0, at(3 * HOUR)), failed(MINUTE))), at(3 * HOUR));
+test('one order that failed by a hundred names is a hundred entries, and three of them are three hundred', () => {
+  const names = Array.from({ length: 100 }, (_, index) => `n${index}.net`);
+  let ledger = EMPTY_LEDGER;
+  for (let order = 0; order < 10; order += 1) {
+    ledger = withFailures(
+      ledger,
+      names.map((name) => failed(order * MINUTE, 'name', { names: [name] })),
+    );
+  }
+  assert.equal(ledger.failures.length, 300);
+  assert.ok(names.every((name) => ledger.failures.filter((one) => one.names[0] === name).length === 3));
 });
 
-test('a Retry-After years ahead is taken for a week', () => {
-  assert.deepEqual(waitOf(after(failed(0, at(3650 * DAY)))), at(7 * DAY));
+test('any other answer of the CA shows that it is there: its outage is over, and nothing else is', () => {
+  const outage = after(failed(0, 'directory'), failed(1, 'directory', { directory: OTHER_CA }), failed(2, 'name'));
+  for (const scope of ['name', 'certificate', 'account'] as const) {
+    const { failures } = withFailures(outage, [failed(MINUTE, scope)]);
+    assert.deepEqual(
+      failures.filter((one) => one.scope === 'directory').map(({ directory }) => directory),
+      [OTHER_CA],
+    );
+    assert.ok(failures.some((one) => one.scope === 'name'));
+  }
 });
 
-test('back-off belongs to a set of names: an edited label is tried at once', () => {
-  assert.equal(waitOf(times(4), ['a.net', 'b.net']), undefined);
-  assert.deepEqual(waitOf(withFailure(times(4), { ...failed(HOUR), names: ['b.net'] }), ['b.net']), at(HOUR + MINUTE));
+test('one more failure to reach it is no answer', () => {
+  assert.equal(after(failed(0, 'directory'), failed(MINUTE, 'directory')).failures.length, 2);
 });
 
-test("a Retry-After holds for every set of names: most limits are the account's", () => {
-  assert.deepEqual(waitOf(after(failed(0, at(HOUR))), ['b.net']), at(HOUR));
+test('nothing failed: nothing changes', () => {
+  const ledger = after(failed(0, 'name'));
+  assert.equal(withFailures(ledger, []), ledger);
 });
 
-test('a failure from the future tells of a clock that was wrong', () => {
-  assert.equal(retryAt(after(failed(DAY)), ['a.net'], at(HOUR)), undefined);
+test('what is more than eight days old is forgotten with the next failure', () => {
+  assert.deepEqual(kept(after(failed(0, 'account'), failed(MINUTE, 'name'), failed(8 * DAY, 'certificate'))), [
+    'name 1',
+    'certificate 11520',
+  ]);
 });
 
-test('a success forgets the failures and nothing else', () => {
-  const ledger = withInstalled(times(3), 'AA');
-  assert.deepEqual(withoutFailures(ledger), { ...ledger, failures: [] });
-  assert.equal(waitOf(withoutFailures(ledger)), undefined);
+test('a certificate disproves what was said of its names, its set, the account and the CA, and of nothing else', () => {
+  const stays = [
+    failed(0, 'name', { names: ['c.net'] }),
+    failed(1, 'certificate', { names: ['a.net', 'b.net', 'c.net'] }),
+    failed(2, 'account', { directory: OTHER_CA }),
+    failed(3, 'name', { directory: OTHER_CA }),
+  ];
+  const goes = [failed(5, 'name'), failed(6, 'certificate', { names: ['b.net', 'a.net'] }), failed(7, 'account')];
+  const ledger = { ...EMPTY_LEDGER, failures: [...stays, ...goes, failed(8, 'directory')] };
+  assert.deepEqual(withIssued(ledger, issued(MINUTE, 'AA')).failures, stays);
+});
+
+test('a certificate is counted by its set and is ours from now on', () => {
+  const ledger = withIssued(EMPTY_LEDGER, issued(0, 'AA', ['b.net', 'a.net']));
+  assert.deepEqual(ledger.issued, [{ at: start, directory: CA, set: setOf(['a.net', 'b.net']), fingerprint: 'AA' }]);
+  assert.deepEqual(ledger.installed, ['AA']);
+});
+
+test('noting the same certificate again changes nothing', () => {
+  const once = withIssued(withInstalled(EMPTY_LEDGER, 'BB'), issued(0, 'AA'));
+  assert.deepEqual(withIssued(once, issued(HOUR, 'AA')), once);
+  assert.deepEqual(withSpent(once, issued(HOUR, 'AA')), once);
+});
+
+test('one that was made and is of no use counts, and disproves nothing', () => {
+  const before = after(failed(0, 'certificate'), failed(1, 'name'));
+  const ledger = withSpent(before, issued(HOUR, 'AA'));
+  assert.deepEqual([ledger.failures, ledger.installed], [before.failures, []]);
+  assert.equal(ledger.issued.length, 1);
+  assert.deepEqual(withIssued(ledger, issued(2 * HOUR, 'AA')).issued, ledger.issued);
+});
+
+test('orders are kept for three hours and certificates for more than a week: as long as they count', () => {
+  const order = (ms: number) => ({ at: at(ms), directory: CA });
+  const orders = [order(0), order(1), order(3 * HOUR)].reduce(withOrder, EMPTY_LEDGER);
+  assert.deepEqual(orders.orders, [order(1), order(3 * HOUR)]);
+  const week = [issued(0, 'AA'), issued(1, 'BB'), issued(8 * DAY, 'CC')].reduce(withIssued, EMPTY_LEDGER);
+  assert.deepEqual(
+    week.issued.map(({ fingerprint }) => fingerprint),
+    ['BB', 'CC'],
+  );
+});
+
+test('each function leaves the lists of the others alone', () => {
+  let ledger = withBlocked(
+    withPosted(withReplacement(EMPTY_LEDGER, { at: start, slot: 'X', fingerprint: 'RR' }), ['X'], 'PP'),
+    'QQ',
+  );
+  ledger = withOrder(withFailures(withIssued(ledger, issued(0, 'AA')), [failed(MINUTE, 'name')]), {
+    at: at(1),
+    directory: CA,
+  });
+  assert.deepEqual(
+    [ledger.failures, ledger.orders, ledger.issued, ledger.replacements, ledger.blocked].map(({ length }) => length),
+    [1, 1, 1, 1, 1],
+  );
+  assert.deepEqual([ledger.installed, ledger.posted], [['PP', 'AA'], { X: 'PP' }]);
 });
 
 const slot = 'HAPROXY_SSL_CERT';
@@ -119,9 +221,16 @@ test('installed fingerprints are kept once, newest last', () => {
 test('the ledger does not grow for ever', () => {
   let ledger = EMPTY_LEDGER;
   for (let index = 0; index < 1000; index += 1) {
-    ledger = withInstalled(withFailure(ledger, failed(index)), `${index}`);
+    ledger = withFailures(withInstalled(ledger, `i${index}`), [failed(index, 'name', { names: [`${index}.net`] })]);
     ledger = withReplacement(ledger, { at: at(index), slot, fingerprint: `${index}` });
+    ledger = withIssued(withOrder(ledger, { at: at(index), directory: CA }), issued(index, `${index}`, ['z.net']));
+    ledger = withBlocked(ledger, `${index}`);
   }
-  assert.ok(ledger.failures.length <= 10 && ledger.replacements.length <= 100 && ledger.installed.length <= 100);
-  assert.equal(ledger.installed.at(-1), '999');
+  const { failures, orders, replacements, installed, blocked } = ledger;
+  assert.deepEqual(
+    [failures, orders, ledger.issued, replacements, installed, blocked].map(({ length }) => length),
+    [400, 300, 200, 100, 100, 100],
+  );
+  assert.equal(installed.at(-1), '999');
+  assert.deepEqual(failures.at(-1)?.names, ['999.net']);
 });

@@ -1,7 +1,7 @@
 /** Renewal by share of life: from 200 days down to two minutes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { renewAt } from '../../src/certificates/renewal.ts';
+import { isShortLived, lifeLeft, mayShrinkAt, renewAt } from '../../src/certificates/renewal.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -35,4 +35,31 @@ for (const { name, life, at, spread } of rows) {
 test('a restart does not move the date; another certificate has another one', () => {
   assert.equal(after(90 * DAY, 'AA'), after(90 * DAY, 'AA'));
   assert.notEqual(after(90 * DAY, 'AA'), after(90 * DAY, 'BB'));
+});
+
+const shrinks: readonly { name: string; life: number; left: number }[] = [
+  { name: '90 days: in the last fifteen', life: 90 * DAY, left: 15 * DAY },
+  { name: '45 days: in the last seven and a half', life: 45 * DAY, left: 7.5 * DAY },
+  { name: '18 days: in the last three, which is a sixth', life: 18 * DAY, left: 3 * DAY },
+  { name: '14 days: in the last three', life: 14 * DAY, left: 3 * DAY },
+  { name: '12 days: in the last three, which is a quarter', life: 12 * DAY, left: 3 * DAY },
+  { name: '160 hours: in the last quarter', life: 160 * HOUR, left: 40 * HOUR },
+  { name: 'two minutes: in the last half minute', life: 2 * MINUTE, left: MINUTE / 2 },
+];
+for (const { name, life, left } of shrinks) {
+  test(`fewer names are better than its end, of ${name}`, () => {
+    const bundle = certificate(life);
+    assert.equal(bundle.notAfter.getTime() - mayShrinkAt(bundle).getTime(), left);
+    assert.ok(renewAt(bundle) < mayShrinkAt(bundle), 'the full set has been tried for a while');
+  });
+}
+
+test('what is left of its life: all before it begins, nothing after its end', () => {
+  const bundle = certificate(90 * DAY);
+  const at = (days: number) => lifeLeft(bundle, new Date(notBefore.getTime() + days * DAY));
+  assert.deepEqual([at(0), at(60), at(90), at(91)], [1, 1 / 3, 0, 0]);
+});
+
+test('a life below ten days is a short one', () => {
+  assert.deepEqual([isShortLived(certificate(10 * DAY)), isShortLived(certificate(10 * DAY - 1))], [false, true]);
 });
