@@ -33,7 +33,11 @@ export interface Senses {
     signal: AbortSignal,
   ) => Promise<readonly RouteLook[]>;
   /** What answers there as the CA would ask, and whether CAA lets it issue. */
-  readonly preflight: (domains: readonly string[], signal: AbortSignal) => Promise<readonly PreflightLook[]>;
+  readonly preflight: (
+    domains: readonly string[],
+    signal: AbortSignal,
+    loadBalancerHosts: readonly string[],
+  ) => Promise<readonly PreflightLook[]>;
   /** Which certificate each endpoint serves for each name; `expected` is the leaf's SHA-256. */
   readonly wire: (
     endpoints: readonly Endpoint[],
@@ -113,7 +117,7 @@ export class Observer {
         this.#routes = await this.#lookAtRoutes(lb, domains, signal);
         return { ...before, at: this.#routes.at, routes: this.#routes };
       case 'preflight':
-        this.#preflight = await this.#lookAhead(planned.preflightDue, domains, signal);
+        this.#preflight = await this.#lookAhead(planned.preflightDue, domains, { lb, signal });
         return { ...before, at: new Date(), preflight: this.#preflight };
       case 'wire':
         if (bundle === undefined) return before;
@@ -142,8 +146,13 @@ export class Observer {
   }
 
   /** At these names anew; what is known of the others stays, and names that nobody wants any more are forgotten. */
-  async #lookAhead(due: readonly string[], wanted: readonly string[], signal: AbortSignal) {
-    const looks = await this.#senses.preflight(due, signal);
+  async #lookAhead(
+    due: readonly string[],
+    wanted: readonly string[],
+    { lb, signal }: { lb: App; signal: AbortSignal },
+  ) {
+    const hosts = instancesOf(lb, this.#senses.config).map(({ host }) => host);
+    const looks = await this.#senses.preflight(due, signal, hosts);
     const at = new Date();
     const known = new Map(this.#preflight.map((one) => [one.domain, one]));
     for (const look of looks) known.set(look.domain, followUp(look, known.get(look.domain), at));

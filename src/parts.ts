@@ -5,7 +5,9 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { Authority } from './acme/transport.ts';
+import { identitiesAt } from './acme/identities.ts';
+import { type PreflightDeps, USUAL_LIMITS } from './acme/preflight.ts';
+import type { Authority, AuthorityOptions } from './acme/transport.ts';
 import { type Config, ConfigError } from './config.ts';
 import type { MarathonAuth } from './marathon/auth.ts';
 import type { Policy } from './plan/observation.ts';
@@ -13,7 +15,8 @@ import { VERSION } from './version.ts';
 
 /** The settings that decisions depend on. */
 export function policyOf(config: Config, files: CaFiles): Policy {
-  const { appId, taskId, domains, takeOver, restore, pause, deploymentTimeoutMs, loadBalancer, acme } = config;
+  const { appId, taskId, domains, takeOver, restore, pause, deploymentTimeoutMs, loadBalancer, acme, preflight } =
+    config;
   const { directoryUrl, keyType } = acme;
   const { id: loadBalancerId, certEnv } = loadBalancer;
   return {
@@ -24,7 +27,7 @@ export function policyOf(config: Config, files: CaFiles): Policy {
     directoryUrl,
     domains,
     keyType,
-    preflight: 'off',
+    preflight: preflight.mode,
     settingsMark: markOf(config, files),
     takeOver,
     restore,
@@ -80,15 +83,25 @@ export function authorityOf(config: Config, caPem: string | undefined): () => Pr
   };
 }
 
-async function openAuthority({ acme }: Config, caPem: string | undefined): Promise<Authority> {
+async function openAuthority(config: Config, caPem: string | undefined): Promise<Authority> {
   const transport = await import('./acme/transport.ts');
+  return transport.openAuthority(authorityOptions(config, caPem));
+}
+
+function authorityOptions({ acme }: Config, caPem: string | undefined): AuthorityOptions {
   const { directoryUrl, email, timeoutMs, proxyEnv } = acme;
-  return transport.openAuthority({
-    directoryUrl,
-    caPem,
-    email,
-    timeoutMs,
-    proxyEnv,
-    userAgent: `letsencrypt-dcos/${VERSION}`,
-  });
+  return { directoryUrl, caPem, email, timeoutMs, proxyEnv, userAgent: `letsencrypt-dcos/${VERSION}` };
+}
+
+/** What of the preflight does not change from one look to the next. */
+export function preflightOf(
+  config: Config,
+  caPem: string | undefined,
+): Pick<PreflightDeps, 'directoryUrl' | 'identities' | 'resolvers' | 'limits'> {
+  return {
+    directoryUrl: config.acme.directoryUrl,
+    identities: identitiesAt(authorityOptions(config, caPem)),
+    resolvers: config.preflight.resolvers,
+    limits: USUAL_LIMITS,
+  };
 }

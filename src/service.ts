@@ -8,12 +8,13 @@ import { randomInt } from 'node:crypto';
 import { createTask, type ScheduledTask, validate } from 'node-cron';
 import { Challenges } from './acme/challenges.ts';
 import { obtain } from './acme/order.ts';
+import { preflight } from './acme/preflight.ts';
 import { Actions } from './act.ts';
 import { type Config, ConfigError } from './config.ts';
 import type { Log } from './log.ts';
 import { MarathonClient } from './marathon/client.ts';
 import { Observer } from './observe.ts';
-import { authOf, authorityOf, type CaFiles, policyOf, readCaFiles } from './parts.ts';
+import { authOf, authorityOf, type CaFiles, policyOf, preflightOf, readCaFiles } from './parts.ts';
 import { pause } from './pause.ts';
 import { Peers } from './peers.ts';
 import type { Observation, Policy } from './plan/observation.ts';
@@ -65,6 +66,7 @@ export class Service {
       wake: () => this.#reconciler.wake(),
     });
     const timeoutMs = config.probeTimeoutMs;
+    const ahead = preflightOf(config, files.acme);
     this.#observer = new Observer({
       config,
       marathon: this.#marathon,
@@ -72,7 +74,8 @@ export class Service {
       actions: this.#actions,
       routes: (instances, domains, signal) => lookAtRoutes(instances, domains, { challenges, timeoutMs, signal }),
       wire: (endpoints, domains, expected, signal) => lookAtServed(endpoints, domains, expected, { timeoutMs, signal }),
-      preflight: async () => [],
+      preflight: (domains, signal, loadBalancerHosts) =>
+        preflight(domains, { ...ahead, challenges, accountUrl: () => this.#accountUrl(), loadBalancerHosts, signal }),
     });
     this.#policy = policy;
     this.#reconciler = new Reconciler(
@@ -135,6 +138,12 @@ export class Service {
     const seen = await this.#observer.look(signal);
     if (seen.self.ok) this.#peers.learn(seen.self.value);
     return seen;
+  }
+
+  /** For CAA records that name accounts; a folder that cannot be read is told elsewhere. */
+  async #accountUrl(): Promise<string | undefined> {
+    const account = await this.#store.account(this.#config.acme.directoryUrl).catch(() => undefined);
+    return account?.url;
   }
 
   #listenPublic(): Promise<PublicListener> {

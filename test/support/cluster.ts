@@ -105,7 +105,10 @@ export async function startCluster(t: Disposer, options: ClusterOptions = {}): P
   const rootPem = await pebble.rootPem();
   await writeFile(rootFile, rootPem);
 
-  const caEnv = { LETSENCRYPT_SERVER_URL: pebble.directoryUrl, ACME_CA_FILE: pebble.caFile };
+  // The names are known to Pebble's DNS only; and they are looked for at port 80, wherever this Pebble goes.
+  const ahead: Record<string, string> =
+    net.httpPort === 80 ? { PREFLIGHT_RESOLVERS: pebble.dnsServer } : { PREFLIGHT: 'off' };
+  const caEnv = { LETSENCRYPT_SERVER_URL: pebble.directoryUrl, ACME_CA_FILE: pebble.caFile, ...ahead };
   const deploy = async (definition: Definition): Promise<void> => marathon.deployed(await marathon.add(definition));
   const tasks = (appId: string): readonly SimTask[] =>
     marathon.tasksOf(appId).filter(({ state }) => state === 'TASK_RUNNING');
