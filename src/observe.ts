@@ -50,6 +50,8 @@ export interface Senses {
 export class Observer {
   readonly #senses: Senses;
   #routes: RoutesSeen | undefined;
+  /** The same, but never forgotten: how long a route has been waited for outlives a look at everything anew. */
+  #lastRoutes: RoutesSeen | undefined;
   #preflight: readonly PreflightSeen[] = [];
   #wire: WireSeen | undefined;
   #unsettledSince: Date | undefined;
@@ -140,9 +142,10 @@ export class Observer {
     const looks = await this.#senses.routes(instancesOf(lb, this.#senses.config), domains, signal);
     const at = new Date();
     const isWaiting = looks.some(({ verdict }) => verdict.kind !== 'ours');
-    const isSameWait = domains.every((name) => this.#routes?.looks.some(({ domain }) => domain === name));
-    const since = isSameWait ? this.#routes?.waitingSince : undefined;
-    return { at, looks, waitingSince: isWaiting ? (since ?? at) : undefined };
+    const isSameWait = domains.every((name) => this.#lastRoutes?.looks.some(({ domain }) => domain === name));
+    const since = isSameWait ? this.#lastRoutes?.waitingSince : undefined;
+    this.#lastRoutes = { at, looks, waitingSince: isWaiting ? (since ?? at) : undefined };
+    return this.#lastRoutes;
   }
 
   /** At these names anew; what is known of the others stays, and names that nobody wants any more are forgotten. */
