@@ -31,6 +31,13 @@ export const SICKNESS: readonly Row[] = [
     ...{ blames: 'directory', wait: 'outage' },
   },
   {
+    name: 'a proxy wants a password',
+    ca: at('newOrder', html(407, '<h1>Proxy Authentication Required</h1>')),
+    words: 'HTTP 407: Proxy Authentication Required',
+    cure: /The proxy wants a user and a password: write them into HTTPS_PROXY/,
+    ...{ blames: 'directory', wait: 'outage' },
+  },
+  {
     name: 'the CA is down for maintenance and says until when',
     ca: at('directory', { status: 503, headers: { 'Retry-After': '7200' } }),
     words: 'HTTP 503',
