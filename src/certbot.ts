@@ -165,10 +165,10 @@ async function readAccount(place: string, id: string, directoryUrl: string): Pro
   }
 }
 
-/** Addresses under /acme/reg/ are ACME v1's: to v2 the same account goes by another one. */
+/** An ACME v1 address is at another host: to v2 the same account goes by another one. */
 function isAccountOf(uri: string, directoryUrl: string): boolean {
-  const parsed = URL.parse(uri);
-  return parsed !== null && parsed.host === URL.parse(directoryUrl)?.host && !parsed.pathname.startsWith('/acme/reg/');
+  const host = URL.parse(uri)?.host;
+  return host !== undefined && host === URL.parse(directoryUrl)?.host;
 }
 
 function pemOf(jwk: unknown): string {

@@ -13,7 +13,7 @@ import { Challenges } from '../../src/acme/challenges.ts';
 import { obtain } from '../../src/acme/order.ts';
 import { openAuthority } from '../../src/acme/transport.ts';
 import { Actions } from '../../src/act.ts';
-import { findAccounts, findLineages } from '../../src/certbot.ts';
+import { findAccounts } from '../../src/certbot.ts';
 import { CertificateBundle } from '../../src/certificates/bundle.ts';
 import { specFor } from '../../src/certificates/spec.ts';
 import { createLog } from '../../src/log.ts';
@@ -340,17 +340,14 @@ test('the labels were edited with the upgrade: what certbot made stays known as 
   ]);
 });
 
-test("with a certificate of our own, certbot's is history: not looked at, not told", async (t) => {
+test("with a certificate of our own, certbot's is history: not taken though it lives longer, not told though it is damaged", async (t) => {
   const dir = await folder(t);
   const store = await opened(dir);
+  await store.saveBundle(CertificateBundle.parse(good.pem), DIRECTORY);
   await layOutLineage(dir, 'a.net', longer);
-  const first = await planned(store);
-  assert.equal(first.certificate.bundle?.fingerprint, longer.fingerprint);
-  const ours = (await findLineages(dir)).found[0]?.bundle;
-  assert.ok(ours);
   await layOutLineage(dir, 'bad', { chainPem: garbage, keyPem: '' });
-  await store.saveBundle(ours, DIRECTORY);
-  assert.deepEqual((await planned(await opened(dir))).notes, []);
+  const { kinds, notes, certificate } = await planned(await opened(dir));
+  assert.deepEqual([kinds, notes, certificate.bundle?.fingerprint], [['install'], [], good.fingerprint]);
 });
 
 test('files that it may not read: told with the uid, nothing of it used; mended, it is used at the next look', async (t) => {

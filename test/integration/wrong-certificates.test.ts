@@ -361,6 +361,15 @@ for (const [from, to] of [
   });
 }
 
+test('one that we have replaced is not taken back from marathon-lb, though it would live longer', async (t) => {
+  const [replaced, current] = [bundleOf({ notAfter: inDays(80) }), bundleOf({ notAfter: inDays(60) })];
+  const here = await house(t, holding(replaced));
+  await here.store.saveBundle(replaced, DIRECTORY);
+  await here.store.saveBundle(current, DIRECTORY);
+  await here.settle(DIRECTORY);
+  assert.deepEqual([here.deployed, here.orders, here.puts.length], [current.fingerprint, [], 1]);
+});
+
 test('the folder was lost and staging is set: the real one in marathon-lb is taken for ours, and nothing is replaced', async (t) => {
   const real = bundleOf();
   const here = await house(t, holding(real));
