@@ -106,6 +106,8 @@ export class Observer {
   /** Forgets what the expensive looks saw, so that the next pass makes them anew. */
   forget(): void {
     this.#routes = undefined;
+    // Since when a name has been failing is still true.
+    this.#preflight = this.#preflight.map((one) => ({ ...one, at: new Date(0) }));
     this.#wire = undefined;
     this.#neighbours = undefined;
   }

@@ -84,6 +84,7 @@ export interface Status {
       readonly why: string;
       readonly cure?: string;
       readonly domains: readonly string[];
+      readonly names: readonly { readonly name: string; readonly obstacle?: { why: string; cure?: string } }[];
       readonly refused: readonly { readonly name: string; readonly reason: string }[];
       readonly held?: { readonly fingerprint: string; readonly domains: readonly string[] };
     };

@@ -73,7 +73,7 @@ export class Stage {
     const api = await startRecordingProxy(t, { target: marathon.url });
     const caFile = join(folder, `${options.id}.pem`);
     await writeFile(caFile, ca.caPem ?? '');
-    const env = { MARATHON_URL: api.url, LETSENCRYPT_SERVER_URL: ca.url, ACME_CA_FILE: caFile };
+    const env = { ...cluster.caEnv, MARATHON_URL: api.url, LETSENCRYPT_SERVER_URL: ca.url, ACME_CA_FILE: caFile };
     const [sidecar, loadBalancer] = [await sidecarOf(cluster, options, env), await loadBalancerOf(options)];
     await Promise.all(namesOf(options).map((name) => pebble.resolve(name, options.host)));
     await cluster.deploy(loadBalancer);
