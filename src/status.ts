@@ -110,7 +110,7 @@ function budgetAsText({ what, used, allowed, limit, nextFreeAt }: Budget): strin
 function describe(action: Action): string {
   switch (action.kind) {
     case 'adopt':
-      return `keep the certificate that marathon-lb has (${action.bundle.fingerprint}) in the state folder`;
+      return `keep the certificate that was found (${action.bundle.fingerprint}) in the state folder as ours`;
     case 'issue':
       return `${action.resume ? 'go on with the order' : 'order a certificate'} for ${action.spec.domains.join(', ')}`;
     case 'install':

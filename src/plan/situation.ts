@@ -32,7 +32,7 @@ export interface Situation {
   readonly placement: Placement | undefined;
   /** The best certificate with a key, stored or found in marathon-lb: it may lack names, but is not without any. */
   readonly bundle: CertificateBundle | undefined;
-  /** The bundle, when only marathon-lb has it. */
+  /** The bundle, when only marathon-lb has it, or certbot. */
   readonly adoptable: CertificateBundle | undefined;
   /** Whether the limits of the public CAs bind us. */
   readonly publicCa: boolean;

@@ -43,7 +43,7 @@ export type State =
   | 'live';
 
 export type Action =
-  /** Keep a certificate found in marathon-lb's environment in the state folder. */
+  /** Keep a certificate found in marathon-lb's environment, or left by certbot, in the state folder as ours. */
   | { readonly kind: 'adopt'; readonly bundle: CertificateBundle }
   /** Order one, or go on with the order that an earlier process left at the CA. */
   | { readonly kind: 'issue'; readonly spec: CertificateSpec; readonly resume: OrderInFlight | undefined }
