@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Challenges } from '../../src/acme/challenges.ts';
 import { readApp } from '../../src/marathon/app.ts';
@@ -251,6 +251,20 @@ test('a peer that is not what it should be', { concurrency: BAD.length }, async 
     (row) => [`it ${row.does}: 404 in time, and another peer is heard all the same`, row] as const,
   );
   await Promise.all(titled.map(([title, row]) => t.test(title, (rowTest) => play(row, rowTest))));
+});
+
+test('of 64 MiB no more is taken than what a socket holds anyway', async (t) => {
+  const sockets: Socket[] = [];
+  const part = (response: http.ServerResponse): void => {
+    if (response.socket !== null) sockets.push(response.socket);
+    pour(response);
+  };
+  const [fake, follower] = [await startFake(t, part, part), await startInstance(t, 'follower')];
+  follower.peers.learn(appWith([{ id: 'bad', ports: [fake.port] }]));
+  assert.deepEqual(await challenge(follower.port), NOT_FOUND);
+  await until(() => sockets.every(({ destroyed }) => destroyed), 'the connection to be closed');
+  const taken = sockets.map(({ bytesWritten }) => bytesWritten / MIB.length);
+  assert.ok(taken.length === 1 && taken.every((mib) => mib < 16), `${taken} MiB`);
 });
 
 test('a peer that died: 404 at once', async (t) => {
