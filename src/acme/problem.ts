@@ -113,7 +113,7 @@ export function readProblem(data: unknown): Told | undefined {
   if (typeof type !== 'string') return undefined;
   const seeAlso = typeof instance === 'string' ? ` (${quoted(instance)})` : ''; // new terms to accept (RFC 8555 §7.3.3)
   return {
-    type: printable(type.replace(NAMESPACE, ''), LONGEST_TYPE),
+    type: quoted(type.replace(NAMESPACE, ''), LONGEST_TYPE),
     detail: quoted(typeof detail === 'string' ? detail : 'no detail given') + seeAlso,
     subproblems: Array.isArray(subproblems) ? subproblems.flatMap(readSubproblem) : [],
   };
@@ -124,7 +124,7 @@ function readSubproblem(data: unknown): readonly Subproblem[] {
   if (told === undefined) return [];
   const { identifier } = data as { identifier?: { value?: unknown } | null };
   const domain =
-    typeof identifier?.value === 'string' ? printable(identifier.value.toLowerCase(), LONGEST_NAME) : undefined;
+    typeof identifier?.value === 'string' ? quoted(identifier.value, LONGEST_NAME).toLowerCase() : undefined;
   return [{ type: told.type, detail: told.detail, domain }];
 }
 
@@ -203,7 +203,7 @@ function excerpt(data: unknown): string {
 }
 
 /** Word for word, but one line of it, and no key: whoever answers in the CA's place may have read one. */
-function quoted(words: string): string {
-  const line = printable(words, LONGEST_DETAIL);
+function quoted(words: string, longest = LONGEST_DETAIL): string {
+  const line = printable(words, longest);
   return line.includes('PRIVATE KEY') ? '(withheld: the message holds a private key)' : line;
 }
