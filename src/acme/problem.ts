@@ -12,7 +12,8 @@ const NAMESPACE = 'urn:ietf:params:acme:error:';
 /** The longest window of any public CA's limits: what lies beyond is a broken clock, not a wish. */
 const LONGEST_WAIT_MS = 7 * 24 * 3_600_000;
 const LONGEST_TYPE = 100;
-const LONGEST_DETAIL = 1_000;
+/** Room for the link that ends a pause: its token holds up to fifteen names. */
+const LONGEST_DETAIL = 4_000;
 const LONGEST_NAME = 253;
 const LONGEST_SENTENCE = 6_000;
 const LOOKED_AT = 4_096;

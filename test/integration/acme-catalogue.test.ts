@@ -44,7 +44,7 @@ async function play(t: TestContext, row: Row): Promise<void> {
     last = await program.told();
     return last !== null && ca.orders().length >= expected.length && hasSaid(last, row) && last;
   };
-  const told = await until(settled, row.name, 15_000).catch((error: Error) => {
+  const told = await until(settled, row.name, 40_000).catch((error: Error) => {
     throw new Error(`${error.message}; it says ${JSON.stringify(last)}; orders ${JSON.stringify(ca.orders())}`);
   });
   assert.deepEqual(ca.orders(), expected, 'the orders that were asked for');
@@ -168,7 +168,7 @@ async function goesOn(t: TestContext, { ca: script, env = {}, steps }: Handled):
   await until(
     () => count('finalize') >= (steps.finalize ?? 1) && count('order') > 1,
     'the order to be finalized',
-    15_000,
+    40_000,
   );
   const found = Object.keys(steps).map((step) => [step, count(step)]);
   assert.deepEqual(Object.fromEntries(found), steps);

@@ -10,6 +10,8 @@ function limited(detail: string, headers: Readonly<Record<string, string>> = {},
 
 const UNPAUSE = 'https://portal.letsencrypt.org/sfe/v1/unpause?jwt=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl';
 
+const UNPAUSE_MANY = UNPAUSE.replace('.eyJ', `.eyJ${'bmFtZXMs'.repeat(200)}`);
+
 export const LIMITS: readonly Row[] = [
   {
     name: 'five certificates for these very names: the CA gives 34 hours in seconds',
@@ -71,19 +73,19 @@ export const LIMITS: readonly Row[] = [
       B,
     ),
     words: `Please visit: ${UNPAUSE}`,
-    cure: /b\.example failed too often and is paused at the CA: mend it first, then open that link/,
+    cure: /\.c2lnbmF0dXJl \(b\.example failed too often and is paused at the CA: mend it first, then open that link\)/,
     ...{ blames: [B], wait: 'week' },
   },
   {
-    name: 'several names are paused',
+    name: 'several names are paused: the link is long',
     domains: [A, B, C],
     ca: limited(
-      `Your account is temporarily prevented from requesting certificates for ${B}, ${C} and possibly others. Please visit: ${UNPAUSE}`,
+      `Your account is temporarily prevented from requesting certificates for ${B}, ${C} and possibly others. Please visit: ${UNPAUSE_MANY}`,
       {},
       B,
       C,
     ),
-    words: `Please visit: ${UNPAUSE}`,
+    words: `Please visit: ${UNPAUSE_MANY}`,
     cure: /is paused at the CA/,
     ...{ blames: [B, C], wait: 'week' },
   },
