@@ -100,7 +100,7 @@ const PUBLIC: readonly Row[] = [
     aaaa: [AT.wild6],
     behaves: () => undefined,
     kind: 'unknown',
-    why: /but not over IPv6: 2a00:45::2: no whole answer within 2 s/,
+    why: /but not over IPv6: 2a00:45::2: no whole answer within 5 s/,
   },
   {
     what: 'AAAA refuses, and A redirects to https of the same name: no CA tries IPv4 then',
@@ -121,7 +121,7 @@ const PUBLIC: readonly Row[] = [
     why: /cannot connect to 45\.45\.45\.3:80: ECONNREFUSED/,
     cure: /the way from inside a cluster/,
   },
-  { what: 'nothing comes back', a: [AT.silent], kind: 'unknown', why: /45\.45\.45\.4:80: no connection within 1 s/ },
+  { what: 'nothing comes back', a: [AT.silent], kind: 'unknown', why: /45\.45\.45\.4:80: no connection within 2 s/ },
   { what: 'an alias of a name that leads to us', cname: 'target.example.net', kind: 'good' },
   {
     what: 'an alias of a name that leads elsewhere',
@@ -220,7 +220,7 @@ const PUBLIC: readonly Row[] = [
     ...wild,
     behaves: drip,
     kind: 'unknown',
-    why: /no whole answer within 2 s/,
+    why: /no whole answer within 5 s/,
     cure: /a CA waits about ten seconds/,
   },
   { what: 'no HTTP', ...wild, behaves: raw('SSH-2.0-OpenSSH_9.6\r\n'), kind: 'bad', why: /HPE_/ },
@@ -651,7 +651,7 @@ test('a hundred names at an address that nothing comes back from take one time-o
   const names = Array.from({ length: 100 }, (_, nth) => `n${nth}.example.net`);
   const seen = await stage.look(names, { ca: 'public', resolver: dns });
   assert.deepEqual(new Set(seen.map(({ verdict }) => verdict.kind)), new Set(['unknown']));
-  assert.ok(Date.now() - began < 4_000, `${Date.now() - began} ms`);
+  assert.ok(Date.now() - began < 10_000, `${Date.now() - began} ms`);
 });
 
 test('the token answers for the length of a look only', () => {

@@ -7,7 +7,7 @@ import { ADDRESSES } from '../support/preflight-stage.ts';
 
 test('each name gets the verdict that the CA would come to, with what was seen and what to do', async (t) => {
   const script = fileURLToPath(new URL('preflight-rows.ts', import.meta.url));
-  const { code, output } = await inOwnNetwork(script, ADDRESSES, AbortSignal.timeout(60_000));
+  const { code, output } = await inOwnNetwork(script, ADDRESSES, AbortSignal.timeout(120_000));
   const failed = output.split('\n').filter((line) => /^\s*✖|^ℹ (pass|fail)/.test(line));
   for (const line of failed) t.diagnostic(line);
   assert.equal(code, 0, output);

@@ -72,7 +72,7 @@ const DIRECTORIES = {
   public: 'https://acme-v02.api.letsencrypt.org/directory',
   private: 'https://ca.corp.example/dir',
 };
-const LIMITS = { connectMs: 1_000, chainMs: 2_000, dnsMs: 300, wholeMs: 30_000 };
+const LIMITS = { connectMs: 2_000, chainMs: 5_000, dnsMs: 1_000, wholeMs: 30_000 };
 
 export async function startStage(t: Disposer): Promise<Stage> {
   const pebble = await startPebble(t, { defaultAddress: '' });
