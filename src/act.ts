@@ -88,7 +88,7 @@ export class Actions {
           { domains: action.bundle.domains, notAfter: action.bundle.notAfter },
           'certificate adopted',
         );
-        return;
+        return this.#tools.wake(); // what was kept is seen, and told, at the next look
       case 'issue':
         return this.#startOrder(action, signal);
       case 'install':

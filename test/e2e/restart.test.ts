@@ -1,11 +1,12 @@
-/** Restarts: with the state folder, without one as the first program's definition has it, and with a lost volume. */
+/** Restarts: with the state folder, with certbot's in its place, without one as the first program's definition has it, and lost. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
+import { layOutAccount, layOutLineage } from '../support/certbot.ts';
 import { type Cluster, SIDECAR } from '../support/cluster.ts';
 import { original } from '../support/definitions.ts';
 import {
@@ -19,6 +20,8 @@ import {
   sidecarFor,
   untilServed,
 } from '../support/episode.ts';
+import { said as heard } from '../support/operator.ts';
+import { until } from '../support/until.ts';
 
 /** What the only running task logged. */
 async function said(cluster: Cluster): Promise<readonly unknown[]> {
@@ -51,8 +54,31 @@ test('restarted with its volume, and after the volume was lost, it orders nothin
   assert.equal(await untilServed(cluster, names), fingerprint);
   assert.ok(!(await said(cluster)).includes('certificate adopted'), 'it has kept what it adopted');
   assert.deepEqual(since(), NOTHING);
+
+  await edit(cluster, { instances: 0 });
+  const from = await asCertbots(join(cluster.folder, 'mesos', 'volumes'));
+  await edit(cluster, { instances: 1 });
+  assert.equal(await untilServed(cluster, names), fingerprint);
+  const isTold = (note: string): boolean => /^certbot's certificate a\.example\.com was imported/.test(note);
+  await until(async () => (await heard(cluster)).notes.some(isTold), 'the status to tell of it');
+  assert.deepEqual(since(), NOTHING);
+  assert.ok((await readdir(from)).includes('live'), "certbot's files stay");
   assert.deepEqual(cluster.marathon.violations, []);
 });
+
+/** What the program keeps, as if certbot had: the folder that the program before it leaves behind. */
+async function asCertbots(volumes: string): Promise<string> {
+  const inside = await readdir(volumes, { recursive: true, withFileTypes: true });
+  const [own] = inside.filter(({ name }) => name === 'certificate.json');
+  assert.ok(own);
+  const folder = own.parentPath;
+  const { pem, directory } = JSON.parse(await readFile(join(folder, 'certificate.json'), 'utf8'));
+  const [chainPem = '', keyPem = ''] = pem.split(/(?=-----BEGIN PRIVATE KEY)/);
+  await emptied(volumes);
+  await layOutLineage(folder, 'a.example.com', { chainPem, keyPem }, { server: directory });
+  await layOutAccount(folder, directory, { uri: new URL('/my-account/1', directory).href });
+  return folder;
+}
 
 /** Every file of every volume, but not the folders that the agents mount. */
 async function emptied(volumes: string): Promise<void> {
