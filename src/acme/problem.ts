@@ -14,6 +14,7 @@ const LONGEST_WAIT_MS = 7 * 24 * 3_600_000;
 const LONGEST_TYPE = 100;
 /** Room for the link that ends a pause: its token holds up to fifteen names. */
 const LONGEST_DETAIL = 4_000;
+const LONGEST_LINK = 1_000;
 const LONGEST_NAME = 253;
 const LONGEST_SENTENCE = 6_000;
 const LOOKED_AT = 4_096;
@@ -112,7 +113,7 @@ export function readProblem(data: unknown): Told | undefined {
   if (typeof data !== 'object' || data === null) return undefined;
   const { type, detail, subproblems, instance } = data as Record<string, unknown>;
   if (typeof type !== 'string') return undefined;
-  const seeAlso = typeof instance === 'string' ? ` (${quoted(instance)})` : ''; // new terms to accept (RFC 8555 §7.3.3)
+  const seeAlso = typeof instance === 'string' ? ` (${quoted(instance, LONGEST_LINK)})` : ''; // new terms to accept (RFC 8555 §7.3.3)
   return {
     type: quoted(type.replace(NAMESPACE, ''), LONGEST_TYPE),
     detail: quoted(typeof detail === 'string' ? detail : 'no detail given') + seeAlso,
