@@ -8,7 +8,8 @@
 import { MarathonError } from './error.ts';
 import { instant, type Json, list, number, record, records, text } from './json.ts';
 
-export type EnvValue = string | { readonly secret: string };
+/** A text, or a reference to a secret; what an object of Marathon's holds besides, or instead, is written back as it came. */
+export type EnvValue = string | { readonly secret?: string };
 
 export interface Task {
   readonly id: string;

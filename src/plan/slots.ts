@@ -62,7 +62,7 @@ function variables(certEnv: string, numbered: number): readonly string[] {
 
 function contentOf(value: EnvValue | undefined, context: SlotContext): SlotContent {
   if (value === undefined || isEmpty(value)) return { kind: 'empty' };
-  if (typeof value !== 'string') return { kind: 'secret', reference: value.secret };
+  if (typeof value !== 'string') return { kind: 'secret', reference: value.secret ?? 'of an unknown form' };
   const bundle = parsed(value);
   if (!(bundle instanceof CertificateBundle)) return { kind: 'unreadable', problem: bundle };
   if (isOurs(bundle, context)) return { kind: 'ours', bundle };

@@ -16,6 +16,8 @@ export interface PublicListener {
 
 const HEADER_BYTES = 8 * 1024;
 const REQUEST_TIMEOUT_MS = 5_000;
+/** Each holds some 10 KiB, and there are 128 MB; a load balancer has a few, a flood any number. */
+const CONNECTIONS = 1_000;
 
 export async function listenPublic(o: { host: string; port: number } & ChallengeDeps): Promise<PublicListener> {
   const server = newServer(sayPlainly);
@@ -45,6 +47,7 @@ export function newServer(refuse: (reply: FastifyReply, status: number) => Fasti
     frameworkErrors: (_error, _request, reply) => void refuse(reply, 400),
     clientErrorHandler: (error, socket) => refuseSocket(error, socket),
   });
+  server.server.maxConnections = CONNECTIONS;
   server.setNotFoundHandler((_request, reply) => refuse(reply, 404));
   server.setErrorHandler((_error, _request, reply) => refuse(reply, 500));
   // Before fastify looks at a body: nothing here takes one.

@@ -180,6 +180,11 @@ const notes: readonly { name: string; holds: readonly Value[]; told: readonly Re
     told: [/secret reference \(lb-cert\).*empty string/],
   },
   {
+    name: 'an object that is no secret of any known form: told without a word that is not there',
+    holds: [{}],
+    told: [/secret reference \(of an unknown form\)/],
+  },
+  {
     name: 'something unreadable: told',
     holds: [broken],
     told: [/HAPROXY_SSL_CERT holds something HAProxy may refuse/],
