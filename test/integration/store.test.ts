@@ -1,11 +1,8 @@
 /** The state folder on a real disk: what is kept, what a kill leaves behind, and what the operator is told. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { CertificateBundle } from '../../src/certificates/bundle.ts';
 import { EMPTY_LEDGER, type Failure, type Ledger, withInstalled } from '../../src/certificates/ledger.ts';
@@ -215,40 +212,6 @@ for (const { name, leaves, current } of kills) {
     const names = (await readdir(dir)).filter((one) => one.endsWith('.tmp') || one === 'order.json');
     assert.deepEqual(names, []);
   });
-}
-
-test('killed while it saves one bundle after the other, it always comes back with one', async (t) => {
-  const dir = await folder(t);
-  await (await opened(dir)).saveBundle(bundleA, directory);
-  for (let round = 1; round <= 6; round += 1) {
-    await killedAfter(round * 7, dir);
-    const { bundle, problems, writable } = await (await opened(dir)).read();
-    assert.ok(bundle && [bundleA.pem, bundleB.pem].includes(bundle.pem));
-    assert.deepEqual(told(problems), []);
-    assert.equal(writable, true);
-    assert.deepEqual(
-      (await readdir(dir)).filter((name) => name.endsWith('.tmp')),
-      [],
-    );
-  }
-});
-
-/** A process of its own that saves B, A, B … and is killed in the middle of the save after `count`. */
-async function killedAfter(count: number, dir: string): Promise<void> {
-  const script = `
-    import { Store } from ${JSON.stringify(new URL('../../src/store.ts', import.meta.url).href)};
-    import { CertificateBundle } from ${JSON.stringify(new URL('../../src/certificates/bundle.ts', import.meta.url).href)};
-    const [, dir, ...pems] = process.argv;
-    const bundles = pems.map((pem) => CertificateBundle.parse(pem));
-    const store = new Store(dir);
-    await store.open();
-    for (let i = 0; ; i += 1) { console.log(i); await store.saveBundle(bundles[i % 2], 'https://ca/dir'); }`;
-  const argv = ['--input-type=module', '-e', script, dir, bundleB.pem, bundleA.pem];
-  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = once(child, 'exit');
-  for await (const line of createInterface(child.stdout)) if (Number(line) === count) child.kill('SIGKILL');
-  const [, signal] = await exited;
-  assert.equal(signal, 'SIGKILL');
 }
 
 test('an instance that starts on the same volume does not make a save of another one fail', async (t) => {
