@@ -58,9 +58,12 @@ function post({ seen, policy }: Situation, bundle: CertificateBundle, { slots, r
   const [slot] = slots;
   const names = slots.map(({ name }) => name);
   const keep = app !== undefined && isWorthKeeping(app, policy);
+  const again =
+    replacement &&
+    'what we posted is not there any more: somebody replaced it, or rolled our deployment back; it is posted once more';
   return {
     state: 'installing',
-    why: [`${slot?.name} ${CONTENT[slot?.content.kind ?? 'empty']}`, app && foretell(app).why]
+    why: [`${slot?.name} ${CONTENT[slot?.content.kind ?? 'empty']}`, again, app && foretell(app).why]
       .filter(Boolean)
       .join('; '),
     actions: [{ kind: 'install', bundle, slots: names, replacement, keep }],
@@ -198,13 +201,22 @@ export function watch(now: Situation): Verdict | undefined {
   if (!seen.loadBalancer.ok || (isSettled(seen.loadBalancer.value) && !isStillListed(now))) return undefined;
   const { id, deployments, instances } = seen.loadBalancer.value;
   const running = deployments.length > 0 ? deployments : [seen.ourDeployment].filter((one) => one !== undefined);
+  const isCancelled = running.length === 0 && seen.loadBalancer.value.tasks.length > 0;
   const why =
     running.length > 0
       ? `deployment ${running.join(', ')} of ${id} is running`
       : `${id} has fewer than ${instances} current, healthy tasks`;
-  const awaited = foretellWaiting(seen.loadBalancer.value);
+  const awaited = isCancelled ? withoutDeployment(id) : foretellWaiting(seen.loadBalancer.value);
   const told = awaited === undefined ? { why } : { ...awaited, why: `${why}; ${awaited.why}` };
   return stuck(now) ?? { state: 'deploying', ...told, againAt: pace(seen.unsettledSince, seen.at) };
+}
+
+/** Marathon is not about to change that: it ends a deployment only when all tasks are well, unless it is told to stop. */
+function withoutDeployment(id: string) {
+  return {
+    why: 'and no deployment of it runs: somebody may have cancelled it, or a task is sick',
+    cure: `unless it mends itself, restart it: dcos marathon app restart ${id}`,
+  };
 }
 
 /** The list and the app both have to say that it is over; but old Marathons may list what has long ended. */

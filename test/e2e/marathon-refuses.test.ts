@@ -1,5 +1,6 @@
 /**
- * Marathon refusing, failing, lying and going away, a row a way: each ends with the certificate served after one order,
+ * Marathon refusing, failing, lying and going away, on real processes (every way there is, in process, is a row of
+ * test/integration/marathon-catalogue.test.ts): each ends with the certificate served after one order,
  * or in a sentence that says what to do, and heals when that is done.
  *
  * Every row is a lane of its own in one cluster: a load balancer on its own agent and a keeper, so that rows run side by
@@ -50,7 +51,6 @@ interface Row {
   readonly check?: (lane: Lane) => Promise<void>;
 }
 
-const HTML = '<html><head><title>Error 502 Bad Gateway</title></head><body>-----BEGIN nothing</body></html>';
 const NOT_POSTED = 'certificate not posted';
 
 const ROWS: readonly Row[] = [
@@ -71,100 +71,12 @@ const ROWS: readonly Row[] = [
     },
   },
   {
-    name: 'locked, and the answer names no deployment',
-    fault: ({ faults, path }) => {
-      faults.failNext({
-        method: 'PUT',
-        path,
-        status: 409,
-        body: { message: 'App is locked by one or more deployments.' },
-      });
-    },
-    changes: 2,
-    told: { msg: NOT_POSTED, says: /409 App is locked/ },
-  },
-  {
-    name: '500, and nothing was changed',
-    fault: ({ faults, path }) => {
-      faults.failNext({ method: 'PUT', path, status: 500, body: { message: 'Internal server error' } });
-    },
-    changes: 2,
-    told: { msg: NOT_POSTED, says: /500 Internal server error/ },
-  },
-  {
-    name: '500, but the change was made: the state decides, not the reply',
-    fault: ({ faults, path }) => {
-      faults.failNext({ method: 'PUT', path, status: 500, body: { message: 'Internal server error' }, applied: true });
-    },
-    told: { msg: NOT_POSTED, says: /500 Internal server error/ },
-  },
-  {
-    name: 'a page of HTML instead of an answer, and nothing was changed',
-    fault: ({ faults, path }) => {
-      faults.failNext({ method: 'PUT', path, status: 502, body: HTML });
-    },
-    changes: 2,
-    told: { msg: NOT_POSTED, says: /502 Error 502 Bad Gateway/ },
-  },
-  {
-    name: 'the answer to the PUT is cut off',
-    fault: ({ faults, path }) => {
-      faults.failNext({ method: 'PUT', path, truncateAt: 10 });
-    },
-  },
-  {
     name: 'the answer to the PUT never comes',
     fault: ({ faults, path }) => {
       faults.failNext({ method: 'PUT', path, applied: true, delayMs: 3_000 });
       return { MARATHON_TIMEOUT: '1' };
     },
     told: { msg: NOT_POSTED, says: /the change may have been made all the same/ },
-  },
-  {
-    name: 'the connection breaks, and nothing was changed',
-    fault: ({ faults, path }) => {
-      faults.failNext({ method: 'PUT', path, status: 500, reset: true });
-    },
-    changes: 2,
-    told: { msg: NOT_POSTED, says: /the change may have been made all the same/ },
-  },
-  {
-    name: 'GET answers with half a JSON, then with a captive portal',
-    fault: ({ faults, path }) => {
-      faults.failNext({ method: 'GET', path, times: 2, truncateAt: 20 });
-      faults.failNext({
-        method: 'GET',
-        path,
-        times: 2,
-        status: 200,
-        body: '<html><title>Please log in</title></html>',
-      });
-    },
-    told: { msg: 'state changed', says: /Please log in/ },
-  },
-  {
-    name: '401 on the PUT: what to check is said, and it is not repeated',
-    fault: ({ faults, path }) => {
-      faults.failNext({ method: 'PUT', path, status: 401, body: '<html><title>Unauthorized</title></html>' });
-    },
-    stays: { state: 'backing-off', why: /401 Unauthorized; check MARATHON_USER and MARATHON_PASSWORD/ },
-    changes: 2,
-  },
-  {
-    name: '403 on the PUT: the grants that are needed are said',
-    fault: ({ faults, path }) => {
-      faults.failNext({
-        method: 'PUT',
-        path,
-        status: 403,
-        body: { message: 'Not Authorized to perform this action!' },
-      });
-    },
-    stays: {
-      state: 'backing-off',
-      why: /403 Not Authorized .* the account needs read and update on dcos:service:marathon/,
-    },
-    changes: 2,
   },
   {
     name: '422 on the PUT: the path and the rule are said, and the same body is not sent again',
@@ -174,17 +86,6 @@ const ROWS: readonly Row[] = [
     },
     stays: { state: 'backing-off', why: /422 Object is not valid; \/env must not be so long/ },
     changes: 2,
-  },
-  {
-    name: 'the account may not see the load balancer',
-    fault: ({ faults, loadBalancer }) => {
-      faults.hide(loadBalancer);
-    },
-    stays: {
-      state: 'blind',
-      why: /404 App '\/lb-\d+' does not exist; wrong id, or the account may not view this app/,
-      mend: ({ faults, loadBalancer }) => faults.hide(loadBalancer, false),
-    },
   },
   {
     name: 'two masters, the first one dead, the second a standby that redirects the event stream',

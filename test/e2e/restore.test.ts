@@ -10,23 +10,18 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { CertificateBundle } from '../../src/certificates/bundle.ts';
-import { parseConfig } from '../../src/config.ts';
-import { createLog } from '../../src/log.ts';
-import type { Plan } from '../../src/plan/plan.ts';
-import { Service } from '../../src/service.ts';
-import { Store } from '../../src/store.ts';
+import type { Environment } from '../../src/config.ts';
 import { loadBalancerExecutor } from '../marathon-simulator/load-balancer/executor.ts';
 import type { Simulator } from '../marathon-simulator/simulator.ts';
 import { issue, selfSignedWith } from '../support/certificates.ts';
 import { shipped } from '../support/definitions.ts';
 import { LOAD_BALANCER_IMAGE, OUR_IMAGE } from '../support/images.ts';
+import { type Program, startProgram, withCertificate } from '../support/in-process.ts';
 import { sighted } from '../support/sighting.ts';
 import { simulated, WEB } from '../support/simulated.ts';
 import { until } from '../support/until.ts';
 
 const NAME = 'www.example.com';
-const DIRECTORY = 'https://ca.internal/directory';
 const HARDENED = `openssl_conf = init
 [init]
 ssl_conf = ssl
@@ -75,9 +70,7 @@ async function stage(t: TestContext, net: number, upgradeStrategy: object, agent
   const labels = { HAPROXY_0_VHOST: NAME };
   await marathon.deployed(await marathon.add(await shipped('letsencrypt-dcos', { fields: { instances: 0 }, labels })));
   const stateDir = join(folder, 'state');
-  const store = new Store(stateDir);
-  await store.open();
-  await store.saveBundle(CertificateBundle.parse(OURS.pem), DIRECTORY);
+  await withCertificate(stateDir, OURS.pem);
   return {
     marathon,
     host,
@@ -95,53 +88,8 @@ async function stage(t: TestContext, net: number, upgradeStrategy: object, agent
   };
 }
 
-interface Program {
-  readonly log: string[];
-  /** Waits for a plan with this state, whose sentence and cure are like these. */
-  says(state: string, why: RegExp, cure?: RegExp): Promise<Plan>;
-  stop(): Promise<void>;
-}
-
-async function start(t: TestContext, { marathon, host, stateDir }: Stage, env: object = {}): Promise<Program> {
-  const log: string[] = [];
-  const plans: Plan[] = [];
-  const config = parseConfig({
-    MARATHON_URL: marathon.url,
-    LISTEN_ADDRESS: host,
-    HTTP_PORT: '31080',
-    ADMIN_PORT: '31900',
-    STATE_DIR: stateDir,
-    LETSENCRYPT_SERVER_URL: DIRECTORY,
-    KEY_TYPE: 'rsa2048',
-    PREFLIGHT: 'off',
-    ...env,
-  });
-  const service = await Service.create(
-    config,
-    createLog({ level: 'info', write: (line) => void log.push(line) }),
-    (plan) => void plans.push(plan),
-  );
-  const abort = new AbortController();
-  const ended = service.run(abort.signal);
-  const stop = async (): Promise<void> => {
-    abort.abort();
-    await ended;
-  };
-  t.after(stop);
-  const says: Program['says'] = (state, why, cure) =>
-    until(
-      () => {
-        const found = plans.find(
-          ({ certificate: it }) => it.state === state && why.test(it.why) && (cure?.test(it.cure ?? '') ?? true),
-        );
-        const last = plans.at(-1)?.certificate;
-        if (!found) throw new Error(`it says ${last?.state}: ${last?.why} (cure: ${last?.cure})`);
-        return found;
-      },
-      `the program to say ${state} ${why}`,
-      30_000,
-    );
-  return { log, says, stop };
+function start(t: TestContext, { marathon, host, stateDir }: Stage, env: Environment = {}): Promise<Program> {
+  return startProgram(t, host, { MARATHON_URL: marathon.url, STATE_DIR: stateDir, KEY_TYPE: 'rsa2048', ...env });
 }
 
 const KEPT = 'replaced-values.json';
@@ -149,20 +97,23 @@ const KEPT = 'replaced-values.json';
 test('no load balancer starts with the certificate: what was served before is back, and it is not tried again', async (t) => {
   const at = await stage(t, 61, KILL_FIRST, 1);
   const first = await start(t, at);
-  await first.says('deploying', /is running/);
+  await first.says({ state: 'deploying', why: /is running/ });
   const { mode } = await stat(join(at.stateDir, KEPT));
   assert.equal(mode & 0o777, 0o600);
   await first.stop(); // what is kept outlives us
 
   const second = await start(t, at);
-  const restoring = await second.says('stuck', /no task of \/marathon-lb is healthy, and 2 new ones have failed since/);
+  const restoring = await second.says({
+    state: 'stuck',
+    why: /no task of \/marathon-lb is healthy, and 2 new ones have failed since/,
+  });
   assert.ok(restoring.certificate.why.includes(OURS.fingerprint), 'which certificate');
   assert.match(restoring.certificate.why, /what was in HAPROXY_SSL_CERT before is put back, once/);
-  const told = await second.says(
-    'not-installable',
-    /never posted again/,
-    /what HAProxy objects to .* KEY_TYPE is changed/,
-  );
+  const told = await second.says({
+    state: 'not-installable',
+    why: /never posted again/,
+    cure: /what HAProxy objects to .* KEY_TYPE is changed/,
+  });
   assert.ok(told.certificate.why.includes(OURS.fingerprint), 'which certificate');
   await until(async () => (await at.served())[0] === BEFORE.fingerprint, 'the placeholder to be served again');
   assert.deepEqual(at.puts(), ['/v2/apps/marathon-lb', '/v2/apps/marathon-lb?force=true']);
@@ -170,7 +121,7 @@ test('no load balancer starts with the certificate: what was served before is ba
   await second.stop();
 
   const third = await start(t, at);
-  await third.says('not-installable', /never posted again/);
+  await third.says({ state: 'not-installable', why: /never posted again/ });
   assert.equal(at.puts().length, 2, 'once for each certificate');
   const said = [...first.log, ...second.log, ...third.log].join('');
   assert.match(said, /certificate taken back/);
@@ -181,7 +132,11 @@ test('no load balancer starts with the certificate: what was served before is ba
 test('the old load balancer still serves beside those that do not start: nothing is taken back, the cure is told', async (t) => {
   const at = await stage(t, 62, START_FIRST, 2);
   const program = await start(t, at, { DEPLOYMENT_TIMEOUT: '2' });
-  await program.says('stuck', /has not ended/, /look at its last failed task .* health check failed/);
+  await program.says({
+    state: 'stuck',
+    why: /has not ended/,
+    cure: /look at its last failed task .* health check failed/,
+  });
   await until(
     () => at.marathon.tasksOf('/marathon-lb').filter(({ state }) => state === 'TASK_KILLED').length >= 2,
     'two failures',
@@ -193,11 +148,11 @@ test('the old load balancer still serves beside those that do not start: nothing
 test('RESTORE=off: nothing is kept and nothing is put back; what to do by hand is told', async (t) => {
   const at = await stage(t, 63, KILL_FIRST, 1);
   const program = await start(t, at, { RESTORE: 'off' });
-  await program.says(
-    'stuck',
-    /RESTORE=off, so nothing is put back/,
-    /put back what HAPROXY_SSL_CERT held before, .* with force/,
-  );
+  await program.says({
+    state: 'stuck',
+    why: /RESTORE=off, so nothing is put back/,
+    cure: /put back what HAPROXY_SSL_CERT held before, .* with force/,
+  });
   await assert.rejects(readFile(join(at.stateDir, KEPT)), { code: 'ENOENT' });
   assert.deepEqual(at.puts(), ['/v2/apps/marathon-lb']);
 });
