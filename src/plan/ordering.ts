@@ -7,6 +7,7 @@ import { type Budget, budgetsOf } from '../certificates/budgets.ts';
 import { type Hold, holdOnAll, holdOnSet } from '../certificates/holds.ts';
 import { isShortLived, mayShrinkAt, renewAt } from '../certificates/renewal.ts';
 import { sameNames, specFor } from '../certificates/spec.ts';
+import type { TaskFailure } from '../marathon/app.ts';
 import type { OrderInFlight } from '../store.ts';
 import { type NameStanding, type Obstacle, preflightDue, routesDueAt, routesMayCome } from './names.ts';
 import type { Situation } from './situation.ts';
@@ -182,13 +183,22 @@ export function chargedTo({ seen, policy, bundle, publicCa }: Situation, names: 
   return budgetsOf(stored.ledger, names, { directory: policy.directoryUrl, now, urgent });
 }
 
-function pausedByCrash({ seen }: Situation): Verdict | undefined {
+function pausedByCrash(now: Situation): Verdict | undefined {
+  const { seen } = now;
   const failure = seen.self.ok ? seen.self.value.lastTaskFailure : undefined;
-  if (!seen.stored.wasEmpty || failure === undefined) return undefined;
+  if (!seen.stored.wasEmpty || failure === undefined || isOfAnotherVersion(failure, now)) return undefined;
   const until = later(failure.at, CRASH_PAUSE);
   if (until <= seen.at) return undefined;
   const why = `our task ${failure.taskId} failed at ${failure.at.toISOString()} (${failure.state}) and the state folder came up empty; ordering waits until ${until.toISOString()}, so that a crash loop cannot use up the CA's limits`;
   return { state: 'backing-off', why, cure: 'give the app a volume for STATE_DIR', againAt: until };
+}
+
+/** A new version that dies on start again and again says nothing of us, who were there before it. */
+function isOfAnotherVersion({ at, version }: TaskFailure, { seen, policy }: Situation): boolean {
+  const tasks = seen.self.ok ? seen.self.value.tasks : [];
+  const own = tasks.find(({ id }) => id === policy.taskId);
+  if (own?.startedAt === undefined || own.version === undefined || version === undefined) return false;
+  return own.startedAt < at && own.version !== version;
 }
 
 function noLoadBalancer({ seen, policy }: Situation): Verdict | undefined {

@@ -53,9 +53,9 @@ function cureFor(status: number, domain: string, { appId }: Policy): string {
 const SECOND_KEEPER =
   '; if it is another keeper with the catch-all labels, only one on a load balancer can have them: give both a list of names with the labels of letsencrypt-dcos.json, or one of them all the names';
 
-/** Several of our own tasks run, and each knows only its own tokens: the load balancer may have asked another one. */
+/** Several of our own tasks run, and the load balancer may have asked one that could not ask us in turn. */
 export function peersFinding({ appId }: Policy, { why }: Finding): Finding {
-  const cure = `another instance of ${appId} may have answered, which knows no token of this one: run one instance`;
+  const cure = `another instance of ${appId} may have answered, and could not ask this one: see that its tasks reach each other's challenge port, and that all of them run this release`;
   return { why, cure };
 }
 

@@ -161,17 +161,12 @@ class Flood {
   }
 }
 
-/** Without a folder nothing is ordered within 15 minutes of a crash; so Marathon's clock is behind, and it looks long past. */
-const CRASH_LOOKS_OLD_MS = -20 * 60_000;
 /** Half of it is left for the renewal. */
 const LIFE_SECONDS = 20;
 
 test('an upgrade whose new task dies on start again and again: the old one goes on, and renews', async (t) => {
   const names = ['a.example.com', 'b.example.com'];
-  const cluster = await quickCluster(t, {
-    pebble: { validitySeconds: LIFE_SECONDS },
-    simulator: { clockOffsetMs: CRASH_LOOKS_OLD_MS },
-  });
+  const cluster = await quickCluster(t, { pebble: { validitySeconds: LIFE_SECONDS } });
   const upgradeStrategy = { minimumHealthCapacity: 1, maximumOverCapacity: 1 };
   const definition = await sidecarFor(names, { fields: { upgradeStrategy, backoffSeconds: 1 } });
   // Marathon lets no app with a persistent volume overlap with itself.

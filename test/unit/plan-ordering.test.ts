@@ -33,6 +33,7 @@ import {
   STAGING,
   stored,
   task,
+  VERSION,
   vhost,
   wire,
 } from '../support/observation.ts';
@@ -49,7 +50,7 @@ const due = {
 };
 const dueAfter = (...failures: ReturnType<typeof failure>[]) =>
   stored({ bundle: DUE, ledger: { ...remembering(DUE), failures } });
-const crashed = (msAgo: number): Seen<App> =>
+const crashed = (msAgo: number, version?: string): Seen<App> =>
   ourApp({
     lastTaskFailure: {
       state: 'TASK_FAILED',
@@ -57,7 +58,7 @@ const crashed = (msAgo: number): Seen<App> =>
       at: ago(msAgo),
       taskId: 'us.0',
       host: '10.0.0.9',
-      version: undefined,
+      version,
     },
   });
 const allNames = (verdict: RouteVerdict) => ({ 'a.net': verdict, 'b.net': verdict });
@@ -254,6 +255,18 @@ runRows([
     why: /us\.0 failed at .* the state folder came up empty/,
     cure: /volume/,
     againIn: 10 * MINUTE,
+  },
+  {
+    name: 'a new version crashes on start: the old one, whose folder was empty, goes on',
+    seen: { ...first, self: crashed(MINUTE, '2026-11-22T11:50:00.000Z'), routes: routes() },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'another task of our own version crashes: it may be the order that kills it, so none is made',
+    seen: { ...first, self: crashed(MINUTE, VERSION), routes: routes() },
+    state: 'backing-off',
+    why: /ordering waits until/,
   },
   {
     name: 'crashed a quarter of an hour ago: order',
