@@ -95,6 +95,14 @@ const PUBLIC: readonly Row[] = [
   },
   { what: 'A leads elsewhere, AAAA to us', ...wild, aaaa: [AT.ours6], kind: 'unknown', why: /not over IPv4/ },
   {
+    what: 'AAAA redirects to where nothing listens, A leads to us',
+    ...ours,
+    aaaa: [AT.wild6],
+    behaves: redirect(302, () => 'http://closed.example.net/'),
+    kind: 'unknown',
+    why: /not over IPv6: cannot connect to/,
+  },
+  {
     what: 'AAAA takes the connection and says nothing, A leads to us',
     ...ours,
     aaaa: [AT.wild6],
@@ -501,6 +509,7 @@ before(async () => {
   const places = {
     target: AT.ours,
     elsewhere: AT.wild,
+    closed: AT.closed,
     metadata: AT.metadata,
     inside: AT.inside,
     loopback: AT.loopback,
