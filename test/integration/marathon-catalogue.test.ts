@@ -353,7 +353,7 @@ const ROWS: readonly Row[] = [
     fault: (marathon) => put({ before: () => marathon.faults.crashOnLaunch('/marathon-lb') })(marathon),
     says: {
       state: 'stuck',
-      why: /2 new ones have failed since our certificate .* \(the last on 127\.41\.\d+\.2: TASK_FAILED /,
+      why: /\d new ones have failed since our certificate .* \(the last on 127\.41\.\d+\.2: TASK_FAILED /,
     },
     after: ({ program, faults }) => {
       faults.crashOnLaunch('/marathon-lb', 0);

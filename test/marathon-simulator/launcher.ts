@@ -105,6 +105,7 @@ export class Launcher {
     const facts = { ...task.origin, taskId: task.id, role: agent.role };
     task.env = taskEnv(task.origin.definition, facts, traits, (source) => this.#options.secrets[source]);
     await this.#options.faults.beforeStart(task.appId, this.#closing.signal);
+    if (!task.wanted) throw new Error('Container killed');
     this.#enter(task, 'TASK_STARTING');
     const { host, ports, sandbox } = task;
     const launch = { taskId: task.id, app: task.origin.definition, host, ports, env: task.env, sandbox, volumes };
