@@ -53,6 +53,8 @@ export class Observer {
   /** The same, but never forgotten: how long a route has been waited for outlives a look at everything anew. */
   #lastRoutes: RoutesSeen | undefined;
   #preflight: readonly PreflightSeen[] = [];
+  /** How often; a look that was under way then is not what was asked for. */
+  #forgotten = 0;
   #wire: WireSeen | undefined;
   #unsettledSince: Date | undefined;
   #endedDeployment: string | undefined;
@@ -106,6 +108,7 @@ export class Observer {
   /** Forgets what the expensive looks saw, so that the next pass makes them anew. */
   forget(): void {
     this.#routes = undefined;
+    this.#forgotten += 1;
     // Since when a name has been failing is still true.
     this.#preflight = this.#preflight.map((one) => ({ ...one, at: new Date(0) }));
     this.#wire = undefined;
@@ -157,8 +160,9 @@ export class Observer {
     { lb, signal }: { lb: App; signal: AbortSignal },
   ) {
     const hosts = instancesOf(lb, this.#senses.config).map(({ host }) => host);
+    const before = this.#forgotten;
     const looks = await this.#senses.preflight(due, signal, hosts);
-    const at = new Date();
+    const at = before === this.#forgotten ? new Date() : new Date(0);
     const known = new Map(this.#preflight.map((one) => [one.domain, one]));
     for (const look of looks) known.set(look.domain, followUp(look, known.get(look.domain), at));
     return [...known.values()].filter(({ domain }) => wanted.includes(domain));
