@@ -203,10 +203,12 @@ function notes(now: Situation): readonly string[] {
 }
 
 /** Names on a certificate that could not be renewed as they stand, told while there is time. */
-function endangered({ standings, bundle, seen }: Situation): readonly string[] {
+function endangered(now: Situation): readonly string[] {
+  const { standings, bundle, seen } = now;
   if (bundle === undefined || renewAt(bundle) <= seen.at) return [];
   return standings.flatMap(({ issued, obstacle }) => {
-    if (!issued || obstacle === undefined) return [];
+    const isPassing = obstacle?.from === 'route' && routesMayCome(now);
+    if (!issued || obstacle === undefined || isPassing) return [];
     const cure = obstacle.cure === undefined ? '' : `; ${obstacle.cure}`;
     return `${obstacle.why}; the renewal of ${renewAt(bundle).toISOString()} would fail${cure}`;
   });

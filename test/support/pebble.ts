@@ -139,7 +139,12 @@ export async function startPebble(t: Disposer, options: PebbleOptions = {}): Pro
     dnsServer: `${host}:${dns}`,
     tell,
     rootPem: root,
-    resolve: (name, address) => tell('add-a', { host: name, addresses: [address] }),
+    resolve: async (name, address) => {
+      // Else it would stay forgotten, or lead to where it led before, too.
+      await tell('clear-servfail', { host: name });
+      await tell('clear-a', { host: name });
+      await tell('add-a', { host: name, addresses: [address] });
+    },
     resolveAll: (address) => tell('set-default-ipv4', { ip: address }),
     forget: (name) => tell('set-servfail', { host: name }),
     counts: () => count(lines()),

@@ -541,6 +541,18 @@ runRows([
     notes: [/^no A record; the renewal of 2027-01-\d\dT.* would fail; create one$/],
     againIn: 4 * MINUTE,
   },
+  {
+    name: 'we have just been started, and the load balancer has not learned of us yet: no alarm about the next renewal',
+    seen: { ...live(FULL), ...without('c.net', MINUTE) },
+    state: 'live',
+    notes: [],
+  },
+  {
+    name: 'it has not after two minutes: told',
+    seen: { ...live(FULL), ...without('c.net', 2 * MINUTE) },
+    state: 'live',
+    notes: [/^c\.net through marathon-lb .*would fail; no rule of marathon-lb leads to us yet/],
+  },
 
   // Mended
   {

@@ -5,13 +5,19 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Observation, Policy } from '../../src/plan/observation.ts';
+import { isPublicCa } from '../../src/certificates/authority.ts';
+import type { CertificateBundle } from '../../src/certificates/bundle.ts';
+import { type Failure, setOf } from '../../src/certificates/ledger.ts';
+import { lifeLeft, mayShrinkAt, renewAt } from '../../src/certificates/renewal.ts';
+import type { Observation, Policy, PreflightSeen } from '../../src/plan/observation.ts';
 import { type Plan, plan } from '../../src/plan/plan.ts';
 import { readSlots } from '../../src/plan/slots.ts';
+import type { State } from '../../src/plan/verdict.ts';
 import { planAsJson, planAsText } from '../../src/status.ts';
 import {
   ago,
   ahead,
+  BAD,
   CURRENT,
   certificate,
   DAY,
@@ -21,6 +27,7 @@ import {
   empty,
   FOREIGN,
   failure,
+  GOOD,
   HOUR,
   holding,
   inFlight,
@@ -36,17 +43,39 @@ import {
   remembering,
   routes,
   SECOND,
+  SETTINGS,
   SLOT,
   STAGING,
   stored,
   task,
+  tried,
+  UNKNOWN,
   VERSION,
   vhost,
   wire,
 } from '../support/observation.ts';
 import { checkPace } from '../support/plan-table.ts';
 
-const WORLDS = 1_500;
+const WORLDS = 2_000;
+
+const EVERY_STATE: readonly State[] = [
+  'backing-off',
+  'blind',
+  'contested',
+  'degraded',
+  'deploying',
+  'following',
+  'installing',
+  'live',
+  'no-names',
+  'not-installable',
+  'not-served',
+  'not-writable',
+  'ordering',
+  'stuck',
+  'unproven',
+  'waiting-for-route',
+];
 
 /** mulberry32 */
 function randomFrom(seed: number): () => number {
@@ -66,7 +95,10 @@ const staging = certificate({ issuerName: '(STAGING) Test CA' });
 const early = certificate({ notBefore: ahead(DAY) });
 const longLived = certificate({ notAfter: ahead(800 * DAY) });
 const shadowing = certificate({ domains: ['a.net', 'shop.net'], issuerName: 'Bought CA' });
-const bundles = [CURRENT, DUE, EXPIRED, staging, early, longLived, certificate({ domains: ['a.net'] })];
+const part = certificate({ domains: ['a.net'] });
+const partDue = certificate({ domains: ['a.net'], notBefore: ago(70 * DAY) });
+const late = certificate({ notBefore: ago(80 * DAY) });
+const bundles = [CURRENT, DUE, EXPIRED, staging, early, longLived, part, partDue, late];
 const values = [undefined, '', ...bundles, FOREIGN, shadowing, placeholder('a.net'), { secret: 's' }, 'junk'];
 const moments = [ago(2 * DAY), ago(HOUR), ago(SECOND), NOW, ahead(HOUR)];
 const order = inFlight();
@@ -78,7 +110,14 @@ const other = {
   notAfter: ahead(DAY),
 } as const;
 const silent = { kind: 'unreachable', note: 'connection refused' } as const;
-const crash = { state: 'TASK_FAILED', message: 'OOM', at: ago(MINUTE), taskId: 'us.0', host: '10.0.0.9', version: VERSION };
+const crash = {
+  state: 'TASK_FAILED',
+  message: 'OOM',
+  at: ago(MINUTE),
+  taskId: 'us.0',
+  host: '10.0.0.9',
+  version: VERSION,
+};
 
 function loadBalancerOf(draw: Draw): Observation['loadBalancer'] {
   const some = () => draw([holding(CURRENT), holding(draw(values), draw(values), draw(values))]);
@@ -93,15 +132,69 @@ function loadBalancerOf(draw: Draw): Observation['loadBalancer'] {
   return draw([unseen, ...Array(6).fill(loadBalancer(differing)), deploying(differing), deploying(differing)]);
 }
 
+const directories = [policy().directoryUrl, policy().directoryUrl, STAGING, 'https://ca.internal/directory'];
+const nameSets = [NAMES, ['a.net'], ['b.net'], [...NAMES, 'c.net'], ['x.net']];
+
+function failureOf(draw: Draw): Failure {
+  const scope = draw(['name', 'name', 'certificate', 'account', 'directory'] as const);
+  return failure({
+    at: draw(moments),
+    scope,
+    names: scope === 'name' ? [draw(['a.net', 'b.net', 'c.net'])] : draw(nameSets),
+    pace: draw(['name', 'dns', 'day', 'week', 'order', 'settings', 'outage'] as const),
+    settings: draw([SETTINGS, SETTINGS, 'others']),
+    directory: draw(directories),
+    retryAfter: draw([undefined, undefined, undefined, ...moments, ahead(30 * DAY)]),
+  });
+}
+
+function preflightOf(draw: Draw): readonly PreflightSeen[] {
+  if (draw([true, false])) return [...NAMES, 'c.net'].map((name) => tried(name, GOOD));
+  return ['a.net', 'b.net', 'c.net', 'old.net'].flatMap((name) => {
+    const look = tried(name, draw([GOOD, GOOD, BAD, UNKNOWN]), {
+      at: draw([...moments, ago(MINUTE), ago(MINUTE)]),
+      recoveredAt: draw([undefined, ...moments]),
+    });
+    const badSince = look.verdict.kind === 'good' ? undefined : draw([...moments, ago(HOUR / 2)]);
+    return draw([true, true, true, false]) ? [{ ...look, badSince }] : [];
+  });
+}
+
+function routesOf(draw: Draw): Observation['routes'] {
+  const wanted = draw([NAMES, [...NAMES, 'c.net']]);
+  const missing = draw(wanted);
+  return draw([
+    undefined,
+    ...Array(4).fill(routes({}, {}, [...NAMES, 'c.net'])),
+    routes({ [missing]: { kind: 'answered', status: 503, note: '' } }, { waitingSince: draw(moments) }, wanted),
+    routes({ [missing]: { kind: 'unreachable', note: '' } }, { waitingSince: ago(3 * MINUTE) }, wanted),
+    routes({}, { at: draw(moments), looks: [] }),
+  ]);
+}
+
 function selfOf(draw: Draw): Observation['self'] {
   const tasks = draw([[], ...Array(6).fill([task('us.1')]), [task('us.0', { startedAt: ago(3 * DAY) }), task('us.1')]]);
-  const labels = draw([{}, vhost(...NAMES), vhost(...NAMES), vhost('a.net'), vhost(...NAMES, 'c.net', '*.x', 'x y')]);
+  const labels = draw([
+    {},
+    vhost(...NAMES),
+    vhost(...NAMES),
+    vhost('a.net'),
+    vhost(...NAMES, 'c.net', '*.x', 'x y'),
+    vhost(...NAMES, 'c.net'),
+  ]);
   return draw([unseen, ...Array(5).fill(ourApp({ tasks, labels, lastTaskFailure: draw([undefined, crash]) }))]);
 }
 
 function storedOf(draw: Draw): Observation['stored'] {
   const bundle = draw([undefined, ...bundles]);
-  const failures = Array.from({ length: draw([0, 0, 1, 3]) }, () => failure({ at: draw(moments) }));
+  const failures = Array.from({ length: draw([0, 0, 1, 3, 9]) }, () => failureOf(draw));
+  const spent = Array.from({ length: draw([0, 0, 0, 2, 4, 25]) }, () => draw(moments));
+  const issuedSets = Array.from({ length: draw([0, 0, 0, 2, 4]) }, (_, nth) => ({
+    at: draw(moments),
+    directory: draw(directories),
+    set: setOf(draw(nameSets)),
+    fingerprint: `${nth}`,
+  }));
   const replacements = Array.from({ length: draw([0, 0, 1, 2]) }, () => ({
     at: draw(moments),
     slot: SLOT,
@@ -109,7 +202,13 @@ function storedOf(draw: Draw): Observation['stored'] {
   }));
   const differing = {
     order: draw([undefined, undefined, order, { ...order, directory: STAGING }, { ...order, domains: ['x.net'] }]),
-    ledger: ledger({ ...draw([{}, remembering(CURRENT), remembering(DUE)]), failures, replacements }),
+    ledger: ledger({
+      ...draw([{}, remembering(CURRENT), remembering(DUE)]),
+      failures,
+      replacements,
+      issued: issuedSets,
+      orders: spent.map((at) => ({ at, directory: draw(directories) })),
+    }),
     writable: draw([true, true, true, false]),
     previous: draw([undefined, ...bundles]),
   };
@@ -140,12 +239,8 @@ function worldOf(draw: Draw): { seen: Observation; rules: Policy } {
         count: draw([1, 99]),
       },
     ]),
-    routes: draw([
-      undefined,
-      ...Array(4).fill(routes()),
-      routes({ 'a.net': { kind: 'answered', status: 503, note: '' } }, { waitingSince: draw(moments) }),
-      routes({}, { at: draw(moments), looks: [] }),
-    ]),
+    routes: routesOf(draw),
+    preflight: preflightOf(draw),
     wire: draw([
       undefined,
       wire({}, { expected, at: draw(moments) }),
@@ -160,7 +255,8 @@ function worldOf(draw: Draw): { seen: Observation; rules: Policy } {
     pause: draw([...Array(7).fill(false), true]),
     taskId: draw(['us.1', undefined]),
     domains: draw([...Array(7).fill(undefined), 'a.net', '10.0.0.1']),
-    directoryUrl: draw([policy().directoryUrl, STAGING, 'https://ca.internal/directory']),
+    directoryUrl: draw(directories),
+    preflight: draw(['auto', 'auto', 'strict', 'off'] as const),
   });
   return { seen, rules };
 }
@@ -171,7 +267,7 @@ function checkAll(planned: Plan, seen: Observation, rules: Policy): void {
   if (rules.pause || !leader.isUs || seen.order !== undefined) assert.deepEqual(actions, []);
   for (const action of actions) {
     if (action.kind === 'install') checkInstall(action, seen, rules);
-    if (action.kind === 'issue') checkIssue(action, seen);
+    if (action.kind === 'issue') checkIssue(action, planned, seen, rules);
     if (action.kind === 'adopt') assert.ok(seen.stored.writable);
   }
   const told = JSON.stringify(planAsJson(planned)) + planAsText(planned);
@@ -208,17 +304,76 @@ function checkInstall({ slots, bundle }: Install, seen: Observation, rules: Poli
   }
 }
 
-function checkIssue({ resume }: Issue, seen: Observation): void {
+function checkIssue(
+  { resume, spec }: Issue,
+  { certificate: { bundle, names, domains } }: Plan,
+  seen: Observation,
+  rules: Policy,
+) {
   assert.ok(seen.stored.writable, 'never what cannot be kept');
-  if (resume !== undefined) return;
-  assert.ok(
-    seen.routes?.looks.every(({ verdict }) => verdict.kind === 'ours'),
-    'never without a route',
+  assert.ok(spec.domains.length > 0 && spec.domains.every((name) => domains.includes(name)), 'names that are wanted');
+  for (const name of spec.domains) {
+    assert.equal(names.find((one) => one.name === name)?.obstacle, undefined, `${name} has to wait`);
+    checkAsked(name, bundle, seen, rules);
+  }
+  if (bundle !== undefined) checkReason(spec.domains, bundle, domains, seen.at);
+  if (resume === undefined && isPublicCa(rules.directoryUrl)) checkSpent(spec.domains, bundle, seen, rules);
+}
+
+/** By the ledger and the looks themselves: the CA's word is kept, and ours overruled only after its time. */
+function checkAsked(name: string, bundle: CertificateBundle | undefined, seen: Observation, rules: Policy): void {
+  const said = seen.stored.ledger.failures.filter(
+    ({ scope, names, directory, at }) =>
+      (scope !== 'name' || names.includes(name)) &&
+      scope !== 'certificate' &&
+      directory === rules.directoryUrl &&
+      at <= seen.at,
   );
+  for (const { at, retryAfter } of said) {
+    const asked = Math.min(retryAfter?.getTime() ?? 0, at.getTime() + 7 * DAY);
+    assert.ok(asked <= seen.at.getTime(), `${name}: the CA asked to wait`);
+  }
+  const isLate = bundle !== undefined && lifeLeft(bundle, seen.at) < 1 / 3;
+  const patience = isLate ? HOUR / 2 : DAY;
+  const overruled = (since: Date | undefined) => since !== undefined && seen.at.getTime() - since.getTime() >= patience;
+  const hasRoute = seen.routes?.looks.every(({ domain, verdict }) => domain !== name || verdict.kind === 'ours');
+  assert.ok(
+    hasRoute === true || overruled(seen.routes?.waitingSince),
+    `${name}: never without a route but after a day`,
+  );
+  if (rules.preflight === 'off') return;
+  const look = seen.preflight.find(({ domain }) => domain === name);
+  assert.ok(look !== undefined, `${name}: never without a preflight`);
+  assert.ok(
+    look.verdict.kind !== 'bad' || overruled(look.badSince),
+    `${name}: never with a bad preflight but after a day`,
+  );
+}
+
+/** The end of the old one, or a name more; and no name less before it must be. */
+function checkReason(ordered: readonly string[], bundle: CertificateBundle, wanted: readonly string[], at: Date): void {
+  const lost = bundle.domains.filter((name) => wanted.includes(name) && !ordered.includes(name));
+  assert.ok(lost.length === 0 || at >= mayShrinkAt(bundle), `${lost} would be lost early`);
+  const gained = ordered.filter((name) => !bundle.domains.includes(name));
+  assert.ok(gained.length > 0 || at >= renewAt(bundle), 'an order without a reason');
+}
+
+/** By a count of its own. */
+function checkSpent(names: readonly string[], bundle: CertificateBundle | undefined, seen: Observation, rules: Policy) {
+  const { orders, issued } = seen.stored.ledger;
+  const young = <T extends { at: Date; directory: string }>(entries: readonly T[], ms: number) =>
+    entries.filter(
+      ({ at, directory }) => directory === rules.directoryUrl && Math.abs(seen.at.getTime() - at.getTime()) < ms,
+    );
+  assert.ok(young(orders, 3 * HOUR).length < 20, 'twenty orders in three hours');
+  const same = young(issued, 7 * DAY).filter(({ set }) => set === setOf(names)).length;
+  const isUrgent = bundle === undefined || bundle.notAfter.getTime() - seen.at.getTime() < 7 * DAY;
+  assert.ok(same < (isUrgent ? 4 : 2), `${same} certificates for ${names} this week`);
 }
 
 test(`in each of ${WORLDS} random worlds the plan is one that may be carried out`, () => {
   const kinds = new Map<string, number>();
+  const states = new Set<string>();
   for (let seed = 0; seed < WORLDS; seed += 1) {
     const random = randomFrom(seed);
     const draw: Draw = (from) => from[Math.floor(random() * from.length)] as (typeof from)[number];
@@ -228,7 +383,7 @@ test(`in each of ${WORLDS} random worlds the plan is one that may be carried out
       checkAll(planned, seen, rules);
       assert.deepEqual(plan(seen, rules), planned, 'the same world, the same plan');
       for (const { kind } of planned.actions) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-      kinds.set(planned.certificate.state, (kinds.get(planned.certificate.state) ?? 0) + 1);
+      states.add(planned.certificate.state);
     } catch (error) {
       throw new Error(`world ${seed}: ${(error as Error).message}`, { cause: error });
     }
@@ -236,5 +391,5 @@ test(`in each of ${WORLDS} random worlds the plan is one that may be carried out
   // A draw that never gets anywhere proves nothing.
   for (const kind of ['adopt', 'issue', 'install'])
     assert.ok((kinds.get(kind) ?? 0) > 20, `${kind}: ${kinds.get(kind)}`);
-  assert.equal(kinds.size, 3 + 15, `every state was met: ${[...kinds].join(' ')}`);
+  assert.deepEqual([...states].sort(), EVERY_STATE);
 });
