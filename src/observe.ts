@@ -162,9 +162,13 @@ export class Observer {
     const hosts = instancesOf(lb, this.#senses.config).map(({ host }) => host);
     const before = this.#forgotten;
     const looks = await this.#senses.preflight(due, signal, hosts);
-    const at = before === this.#forgotten ? new Date() : new Date(0);
+    const at = new Date();
+    const isOutdated = before !== this.#forgotten;
     const known = new Map(this.#preflight.map((one) => [one.domain, one]));
-    for (const look of looks) known.set(look.domain, followUp(look, known.get(look.domain), at));
+    for (const look of looks) {
+      const followed = followUp(look, known.get(look.domain), at);
+      known.set(look.domain, isOutdated ? { ...followed, at: new Date(0) } : followed);
+    }
     return [...known.values()].filter(({ domain }) => wanted.includes(domain));
   }
 
