@@ -21,6 +21,8 @@ export interface Task {
   readonly startedAt: Date | undefined;
   /** By all its health checks; undefined: no result yet. */
   readonly alive: boolean | undefined;
+  /** Since when all its health checks have passed once; undefined: not yet, or there are none. */
+  readonly passedAt: Date | undefined;
 }
 
 export interface TaskFailure {
@@ -119,7 +121,12 @@ function readTask(task: Json): Task | undefined {
     stagedAt: instant(task.stagedAt),
     startedAt,
     alive: results.length > 0 ? results.every((result) => result.alive === true) : undefined,
+    passedAt: latest(results.map(({ firstSuccess }) => instant(firstSuccess))),
   };
+}
+
+function latest(times: readonly (Date | undefined)[]): Date | undefined {
+  return times.reduce((a, b) => (a === undefined || b === undefined || a > b ? a : b), times[0]);
 }
 
 type Network = Pick<App, 'containerPorts' | 'hostNetwork' | 'containerType' | 'fixedPorts'>;

@@ -6,15 +6,18 @@
  */
 import { type App, isCurrent, isHealthy, type Task } from './app.ts';
 
-/** The current, healthy task that started first; in an upgrade, until there is one, the oldest healthy one. */
+/**
+ * The current task that was the first to be healthy; in an upgrade, until there is one, the first of the old ones. Not the
+ * one that started first: of two started at once, the later to pass its check would take over in the middle of an order.
+ */
 export function leaderOf(app: App): Task | undefined {
   const healthy = app.tasks.filter((task) => isHealthy(app, task));
   const current = healthy.filter((task) => isCurrent(app, task));
-  return [...(current.length > 0 ? current : healthy)].sort(byStart)[0];
+  return [...(current.length > 0 ? current : healthy)].sort(bySeniority)[0];
 }
 
-/** A task whose start is not known yet is the youngest. The id breaks a tie, by code unit: the same everywhere. */
-function byStart(a: Task, b: Task): number {
-  const since = (task: Task) => task.startedAt?.getTime() ?? Number.MAX_SAFE_INTEGER;
+/** A task of which no time is known is the youngest. The id breaks a tie, by code unit: the same everywhere. */
+function bySeniority(a: Task, b: Task): number {
+  const since = ({ passedAt, startedAt }: Task) => (passedAt ?? startedAt)?.getTime() ?? Number.MAX_SAFE_INTEGER;
   return since(a) - since(b) || (a.id < b.id ? -1 : 1);
 }

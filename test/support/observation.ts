@@ -76,6 +76,7 @@ export function task(id: string, differing: Partial<Task> = {}): Task {
     stagedAt: ago(2 * DAY),
     startedAt: ago(2 * DAY),
     alive: true,
+    passedAt: undefined,
     ...differing,
   };
 }

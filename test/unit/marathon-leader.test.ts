@@ -7,17 +7,26 @@ import { leaderOf } from '../../src/marathon/leader.ts';
 const OLD = '2021-05-01T10:00:00.000Z';
 const NEW = '2021-05-02T11:22:33.444Z';
 
-/** id, version, minute of its start (none: not started), and what its health check says (none: no result). */
-type Row = [id: string, version: string, startMinute?: number | undefined, alive?: boolean | undefined];
+/** id, version, minute of its start (none: not started), what its health check says (none: no result), since when. */
+type Row = [
+  id: string,
+  version: string,
+  startMinute?: number | undefined,
+  alive?: boolean | undefined,
+  passedMinute?: number,
+];
+
+const at = (minute: number): string => new Date(Date.UTC(2021, 4, 2, 12, minute)).toISOString();
 
 function leader(rows: readonly Row[], options: { healthChecks?: boolean } = {}) {
-  const tasks = rows.map(([id, version, minute, alive]) => ({
+  const tasks = rows.map(([id, version, minute, alive, passed]) => ({
     id,
     version,
     host: '10.0.0.1',
     state: minute === undefined ? 'TASK_STAGING' : 'TASK_RUNNING',
-    startedAt: minute === undefined ? null : new Date(Date.UTC(2021, 4, 2, 12, minute)).toISOString(),
-    healthCheckResults: alive === undefined ? [] : [{ alive }],
+    startedAt: minute === undefined ? null : at(minute),
+    healthCheckResults:
+      alive === undefined ? [] : [{ alive, ...(passed !== undefined && { firstSuccess: at(passed) }) }],
   }));
   const healthChecks = options.healthChecks === false ? [] : [{ protocol: 'HTTP' }];
   const versionInfo = { lastConfigChangeAt: NEW };
@@ -33,6 +42,14 @@ const rows: { name: string; tasks: Row[]; healthChecks?: boolean; leads: string 
     tasks: [
       ['a', NEW, 2, true],
       ['b', NEW, 1, true],
+    ],
+    leads: 'b',
+  },
+  {
+    name: 'the second to start was the first to be healthy: it keeps what it has begun',
+    tasks: [
+      ['a', NEW, 1, true, 4],
+      ['b', NEW, 2, true, 3],
     ],
     leads: 'b',
   },
