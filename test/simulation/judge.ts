@@ -1,0 +1,234 @@
+/**
+ * The invariants: what must hold at every step of every run, whatever breaks. README.md has them in words.
+ *
+ * The judge looks at the world itself (what HAProxy serves, what Marathon holds, what the CA has booked) and never at
+ * what the program believes, except for the sentences that it owes its operator.
+ */
+import type { CertificateBundle } from '../../src/certificates/bundle.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+import type { Clock } from './clock.ts';
+import { type Condition, GENERAL, type Health } from './health.ts';
+import { type Env, type LoadBalancer, read, SLOTS, servedBy } from './load-balancer.ts';
+import type { Put } from './marathon.ts';
+import type { Names } from './names.ts';
+import type { Program } from './program.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** The slowest pace of the program is a week; a day more to get there. */
+const GRACE = 8 * DAY;
+/** A label edit travels: what was wanted until just now may still be ordered, and what is new may not be known. */
+const EDIT_SETTLES = HOUR;
+/** States that ask for a person, so that there has to be something to do, or somebody to wait for. */
+const ALARMING = new Set(['blind', 'not-writable', 'backing-off', 'not-installable', 'contested', 'stuck', 'not-served', 'unproven', 'degraded', 'waiting-for-route']);
+/** A loop that turns more often in a minute does nothing else, at 0.05 CPU. */
+const PASSES_A_MINUTE = 200;
+/** Of the same state with another reason: more in an hour is a log that nobody reads. */
+const CHANGES_AN_HOUR = 40;
+
+export interface World {
+  readonly clock: Clock;
+  readonly health: Health;
+  readonly names: Names;
+  readonly balancer: LoadBalancer;
+  /** Name → since when the labels have had it. */
+  readonly wantedSince: ReadonlyMap<string, number>;
+  /** All that our labels have ever had: a certificate of these alone counts as ours. */
+  readonly everWanted: ReadonlySet<string>;
+  readonly violate: (what: string) => void;
+  /** Whether somebody other than us has touched the slot since we last wrote it. */
+  readonly isDisturbed: (slot: string) => boolean;
+}
+
+export class Judge {
+  checks = 0;
+  readonly #world: World;
+  readonly #posted = new Map<string, string>();
+  readonly #unservedSince = new Map<string, number>();
+  readonly #reported = new Set<string>();
+  readonly #minutes = new Map<Program, { minute: number; passes: number }>();
+  readonly #changes = new Map<Program, { gist: string; times: number[] }>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** What HAProxy serves now. */
+  served(): void {
+    const { balancer, wantedSince, clock } = this.#world;
+    for (const [name, since] of wantedSince) {
+      this.checks += 1;
+      const all = balancer.tasks.filter(({ alive }) => alive === true).map(({ env }) => servedBy(env, name));
+      for (const bundle of all) this.#notExpired(name, bundle, since);
+      const isWell = all.length > 0 && all.every((bundle) => isGood(bundle, name, clock.now));
+      this.#reached(name, isWell, since);
+    }
+  }
+
+  /** No served certificate expires while, for 1/6 of its life, the world was well as far as it mattered for this name. */
+  #notExpired(name: string, bundle: CertificateBundle | undefined, wantedSince: number): void {
+    const { clock } = this.#world;
+    if (bundle === undefined || !isOurs(bundle) || !bundle.domains.includes(name)) return;
+    const end = bundle.notAfter.getTime();
+    if (end > clock.now) return;
+    const lifeMs = end - bundle.notBefore.getTime();
+    const goodSince = this.#goodSince(name);
+    if (goodSince === undefined || goodSince > end - lifeMs / 6 || wantedSince > end - lifeMs / 6) return;
+    this.#once(`${name} is served with a certificate that ended ${new Date(end).toISOString()}, although all was well since ${new Date(goodSince).toISOString()}`, bundle.fingerprint + name);
+  }
+
+  /** A name that is well, with all else well, has a valid certificate on every load balancer within the grace. */
+  #reached(name: string, isWell: boolean, wantedSince: number): void {
+    const { clock } = this.#world;
+    if (isWell) return void this.#unservedSince.delete(name);
+    const since = this.#unservedSince.get(name) ?? clock.now;
+    this.#unservedSince.set(name, since);
+    const goodSince = this.#goodSince(name);
+    if (goodSince === undefined) return;
+    const from = Math.max(since, goodSince, wantedSince);
+    if (clock.now - from > GRACE) this.#once(`${name} has had no valid certificate since ${new Date(from).toISOString()}, although all was well`, `unserved ${name} ${since}`);
+  }
+
+  #goodSince(name: string): number | undefined {
+    const { health, names } = this.#world;
+    if (!names.isWell(name) || names.isRefused(name)) return undefined;
+    const conditions: readonly Condition[] = [...GENERAL, `name ${name}`];
+    return health.goodSince(conditions);
+  }
+
+  /** The one change that the program makes. */
+  put({ by, before, after, slots }: Put): void {
+    this.checks += 1;
+    this.#othersUntouched(before, after, slots);
+    const changed = slots.filter((slot) => before[slot] !== after[slot]);
+    if (changed.length === 0) this.#say(`${by.id} posts what is there already`);
+    for (const slot of changed) this.#slotChanged(by, slot, before, after);
+  }
+
+  #othersUntouched(before: Env, after: Env, slots: readonly string[]): void {
+    for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+      if (slots.includes(key) && SLOTS.includes(key)) continue;
+      if (JSON.stringify(before[key]) !== JSON.stringify(after[key])) this.#say(`${key} of marathon-lb was changed`);
+    }
+  }
+
+  #slotChanged(by: Program, slot: string, before: Env, after: Env): void {
+    const { clock, isDisturbed } = this.#world;
+    const value = after[slot];
+    const next = typeof value === 'string' ? read(value) : undefined;
+    const found = before[slot];
+    const old = typeof found === 'string' ? read(found) : undefined;
+    if (next === undefined) return this.#say(`${by.id} posts to ${slot} what HAProxy would refuse`);
+    if (next.notAfter.getTime() <= clock.now) this.#say(`${by.id} posts an expired certificate to ${slot}`);
+    if (!isOurs(next) && !next.domains.every((name) => this.#world.everWanted.has(name))) this.#say(`${by.id} posts to ${slot} what is somebody else's: ${next.issuer}`);
+    this.#chain(by, slot, next);
+    if (typeof found === 'object') this.#say(`${by.id} overwrites the secret in ${slot}`);
+    if (typeof found === 'string' && found.trim() !== '') this.#mayGo(by, slot, found, old);
+    const last = this.#posted.get(slot);
+    if (last === next.fingerprint && !isDisturbed(slot)) this.#say(`${by.id} posts ${next.fingerprint.slice(0, 11)} to ${slot} once more`);
+    this.#posted.set(slot, next.fingerprint);
+    if (old !== undefined && isOurs(old)) this.#namesKept(by, slot, old, next, after);
+  }
+
+  #chain(by: Program, slot: string, { certificates }: CertificateBundle): void {
+    const isWhole = certificates.every((one, index) => index === 0 || certificates[index - 1]?.checkIssued(one));
+    if (!isWhole) this.#say(`${by.id} posts a broken chain to ${slot}`);
+  }
+
+  /** What was put there by somebody who wants it. */
+  #mayGo(by: Program, slot: string, text: string, old: CertificateBundle | undefined): void {
+    if (old === undefined) return this.#say(`${by.id} overwrites what it cannot read in ${slot} (${text.length} characters)`);
+    const { clock, everWanted } = this.#world;
+    const isAmongOurs = old.domains.every((name) => everWanted.has(name));
+    const isFree = old.selfSigned || isOurs(old) || isAmongOurs || old.notAfter.getTime() <= clock.now + clock.offset;
+    if (!isFree) this.#say(`${by.id} overwrites somebody else's valid certificate in ${slot}`);
+  }
+
+  /** No name lost early: not while the old certificate has more to live than an order of all names may need. */
+  #namesKept(by: Program, slot: string, old: CertificateBundle, next: CertificateBundle, after: Env): void {
+    const { clock, wantedSince } = this.#world;
+    const now = clock.now + clock.offset;
+    const lifeMs = old.notAfter.getTime() - old.notBefore.getTime();
+    const shrinkAt = old.notAfter.getTime() - Math.max(lifeMs / 6, Math.min(3 * DAY, lifeMs / 4));
+    if (now >= shrinkAt - 10 * MINUTE) return;
+    for (const name of old.domains) {
+      const since = wantedSince.get(name);
+      if (next.domains.includes(name) || since === undefined || since > clock.now - EDIT_SETTLES) continue;
+      const elsewhere = servedBy(after, name);
+      if (elsewhere !== undefined && isGood(elsewhere, name, clock.now)) continue;
+      this.#say(`${by.id} takes ${name} from ${slot}, whose certificate lives until ${old.notAfter.toISOString()}`);
+    }
+  }
+
+  /** What the operator is told. */
+  plan(by: Program, planned: Plan): void {
+    this.checks += 1;
+    const { state, why, cure } = planned.certificate;
+    this.#notBusy(by, `${state}: ${why}; looks ${planned.looks.join(', ')}; again ${planned.checkAgainAt.toISOString()}`);
+    if (why.trim() === '') this.#say(`${by.id}: ${state} without a reason`);
+    if (/undefined|\[object|NaN|Invalid Date/.test(`${why} ${cure ?? ''} ${planned.notes.join(' ')}`)) this.#say(`${by.id}: ${state}: ${why}; ${cure}`);
+    if (ALARMING.has(state) && why.length < 10) this.#say(`${by.id}: ${state} with a reason of no use: ${why}`);
+    if (Number.isNaN(planned.checkAgainAt.getTime()) || planned.checkAgainAt.getTime() > planned.at.getTime() + HOUR)
+      this.#say(`${by.id}: ${state}: looks again only ${planned.checkAgainAt}`);
+  }
+
+  #notBusy(by: Program, what: string): void {
+    const minute = Math.floor(this.#world.clock.now / MINUTE);
+    const known = this.#minutes.get(by);
+    const passes = known?.minute === minute ? known.passes + 1 : 1;
+    this.#minutes.set(by, { minute, passes });
+    if (passes > PASSES_A_MINUTE) this.#once(`${by.id}: ${passes} passes in a minute: ${what}`, `busy ${minute}`);
+  }
+
+  /** A state that comes and goes fills the log. */
+  changed(by: Program, gist: string): void {
+    const known = this.#changes.get(by) ?? { gist: '', times: [] };
+    const { clock } = this.#world;
+    known.times = [...known.times.filter((at) => at > clock.now - HOUR), clock.now];
+    known.gist = gist;
+    this.#changes.set(by, known);
+    if (known.times.length > CHANGES_AN_HOUR) {
+      this.#once(`${by.id}: ${known.times.length} changes of state in an hour, the last to ${gist}`, `flaps ${by.id} ${Math.floor(clock.now / DAY)}`);
+    }
+  }
+
+  log(by: Program, line: string): void {
+    this.checks += 1;
+    if (/PRIVATE KEY|BEGIN CERT/.test(line)) this.#say(`${by.id}: a secret in the log: ${line.slice(0, 200)}`);
+    if (/"msg":"pass failed"/.test(line)) this.#say(`${by.id}: ${line}`);
+  }
+
+  /** When all has been healed for long enough. */
+  atTheEnd(tasks: readonly Program[]): void {
+    const { balancer, wantedSince, clock, names } = this.#world;
+    for (const name of wantedSince.keys()) {
+      if (names.isRefused(name)) continue;
+      const all = balancer.tasks.map(({ env }) => servedBy(env, name));
+      if (!all.every((bundle) => isGood(bundle, name, clock.now))) this.#say(`at the end ${name} has no valid certificate`);
+    }
+    const states = tasks.map(({ planned }) => planned?.certificate.state);
+    if (!states.some((state) => state === 'live' || state === 'ordering' || state === 'deploying'))
+      this.#say(`at the end no task says that it is live: ${states.join(', ')}: ${tasks.map(({ planned }) => planned?.certificate.why).join('; ')}`);
+  }
+
+  #once(what: string, key: string): void {
+    if (this.#reported.has(key)) return;
+    this.#reported.add(key);
+    this.#say(what);
+  }
+
+  #say(what: string): void {
+    this.#world.violate(what);
+  }
+}
+
+function isOurs({ issuer }: CertificateBundle): boolean {
+  return issuer === 'CN=Model Y1';
+}
+
+function isGood(bundle: CertificateBundle | undefined, name: string, now: number): boolean {
+  if (bundle === undefined) return false;
+  return bundle.domains.includes(name) && bundle.notAfter.getTime() > now && bundle.notBefore.getTime() <= now && !bundle.selfSigned;
+}
