@@ -126,15 +126,18 @@ function holds(slot: Slot, bundle: CertificateBundle, { seen }: Situation): bool
 
 /** The gate: a PEM that HAProxy refuses is a total outage, so none leaves the house that has not passed. */
 function forbidden({ policy, seen }: Situation, bundle: CertificateBundle, slot: Slot): Verdict | undefined {
+  const state = 'not-installable';
+  const againAt = later(seen.at, 5 * MINUTE);
   // Its own names: more than wanted go with the next certificate, and HTTPS for some of the wanted ones beats none.
-  const bad = [
-    ...objections(bundle, { domains: bundle.domains, now: seen.at, ...gateOf(policy.directoryUrl) }),
-    slotObjection(slot, bundle, seen.at) ?? [],
-  ].flat();
-  return bad.length === 0
-    ? undefined
-    : { state: 'not-installable', why: bad.join('; '), againAt: later(seen.at, 5 * MINUTE) };
+  const bad = objections(bundle, { domains: bundle.domains, now: seen.at, ...gateOf(policy.directoryUrl) });
+  if (bad.length > 0) return { state, why: bad.join('; '), cure: ANOTHER, againAt };
+  const why = slotObjection(slot, bundle, seen.at);
+  return why === undefined ? undefined : { state, why, againAt };
 }
+
+/** Such a one is never ordered or adopted: somebody has edited the file, or one of the two clocks is wrong. */
+const ANOTHER =
+  'see that the clock is right; if it is, take certificate.json out of the state folder, and another one is ordered';
 
 /** What we last put into this slot is not there any more: somebody replaced it. */
 function replacementIn({ name, content }: Slot, { posted }: Ledger, at: Date): Replacement | undefined {
