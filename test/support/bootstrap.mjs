@@ -44,6 +44,7 @@ const TASKS = {
   test: { needs: { ...SERVERS, ...NAMESPACES }, run: (args) => test((file) => !isConformance(file), args) },
   'test:conformance': { needs: { ...SERVERS, ...NAMESPACES }, run: (args) => test(isConformance, args) },
   fuzz: { needs: { ...SERVERS, ...NAMESPACES }, run: fuzz },
+  chaos: { needs: { ...SERVERS, ...NAMESPACES }, run: chaos },
   build: { needs: {}, run: (args) => node(join(bin, 'esbuild'), ...BUNDLE, ...args) },
   check: { needs: { ...SERVERS, ...NAMESPACES }, run: check },
 };
@@ -182,6 +183,16 @@ function fuzz(args) {
   return test(isProperty, [...positionals, '--test-timeout=86400000', '--test-reporter=spec']);
 }
 
+/** The faults at length: for `--minutes N` (10), by the schedule of `--seed N`; one is drawn where none is given. */
+function chaos(args) {
+  const options = { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } };
+  const { values } = parseArgs({ args, options });
+  env.CHAOS_MINUTES = values.minutes;
+  env.CHAOS_SEED = values.seed ?? String(Math.floor(Math.random() * 1e6));
+  return test(isChaos, ['--test-timeout=86400000', '--test-reporter=spec']);
+}
+
+const isChaos = (file) => file.startsWith(join('test', 'chaos'));
 const isProperty = (file) => file.startsWith(join('test', 'properties'));
 const isConformance = (file) => file.startsWith(join('test', 'conformance'));
 
