@@ -80,10 +80,14 @@ const SENTENCES: Readonly<Record<Roll, (app: App) => Finding>> = {
     cure: `set ${strategyFor(app)} on ${app.id}, or add a public agent`,
   }),
   'held-up': (app) => ({
-    why: `Marathon can neither end nor start a task of ${app.id}: one is not healthy, and its upgradeStrategy leaves no room for another`,
-    cure: `see why that task is not healthy; or set ${strategyFor(app)} on ${app.id}`,
+    why: `Marathon can neither end nor start a task of ${app.id}: ${sick(app)} is not healthy, and the upgradeStrategy leaves no room for another`,
+    cure: `see why ${sick(app)} is not healthy; or end it (dcos marathon task kill ${sick(app)}), and Marathon goes on`,
   }),
 };
+
+function sick(app: App): string {
+  return app.tasks.find((task) => !isHealthy(app, task))?.id ?? 'a task';
+}
 
 function ports({ fixedPorts }: App): string {
   return `${fixedPorts.length === 1 ? 'port' : 'ports'} ${list(fixedPorts.map(String))}`;

@@ -55,11 +55,10 @@ function fingerprintIn({ content }: Slot): string {
   return 'bundle' in content ? content.bundle.fingerprint : '';
 }
 
-/** Only health checks tell a HAProxy that serves from one that does not. */
 function isDown({ loadBalancer, failedLaunches }: Observation): boolean {
   if (!loadBalancer.ok) return false;
   const app = loadBalancer.value;
-  if (!app.hasHealthChecks || app.instances === 0 || failedLaunches.length < FAILED_ENOUGH) return false;
+  if (app.instances === 0 || failedLaunches.length < FAILED_ENOUGH) return false;
   return !app.tasks.some((task) => isHealthy(app, task));
 }
 

@@ -225,6 +225,12 @@ runRows([
     ],
   },
   {
+    name: 'nothing is due: a single load balancer is no news',
+    seen: { loadBalancer: loadBalancer({ instances: 1, tasks: [task('lb.1')] }), wire: wire() },
+    state: 'live',
+    notes: [],
+  },
+  {
     name: 'nothing is due: the other apps are none of our business',
     seen: { loadBalancer: loadBalancer({ args: MAP }) },
     state: 'live',

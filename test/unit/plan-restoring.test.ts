@@ -58,7 +58,7 @@ const ROWS: readonly Row[] = [
     state: 'deploying',
   },
   {
-    name: 'without health checks nobody knows who serves',
+    name: 'without health checks one that runs counts as one that serves',
     seen: { ...down, loadBalancer: deploying({ tasks: sick, hasHealthChecks: false }) },
     state: 'deploying',
   },

@@ -237,7 +237,7 @@ runRows([
     state: 'not-installable',
     why: /HAPROXY_SSL_CERT0 holds something HAProxy may refuse/,
     cure: /repair or empty HAPROXY_SSL_CERT0/,
-    notes: [/HAPROXY_SSL_CERT0/],
+    notes: [/is not healthy, and the upgradeStrategy leaves no room/, /HAPROXY_SSL_CERT0/],
   },
   {
     name: 'all are healthy, but only because marathon-lb skips that variable while the first one is empty: left alone',
