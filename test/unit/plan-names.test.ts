@@ -1,7 +1,7 @@
 /** The planner's table, part four: names that fail, and the others that go on without them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Failure } from '../../src/certificates/ledger.ts';
+import { type Failure, setOf } from '../../src/certificates/ledger.ts';
 import { mayShrinkAt, renewAt } from '../../src/certificates/renewal.ts';
 import type { Observation, PreflightSeen } from '../../src/plan/observation.ts';
 import { plan } from '../../src/plan/plan.ts';
@@ -13,6 +13,7 @@ import {
   CURRENT,
   certificate,
   DAY,
+  DIRECTORY,
   DUE,
   deploying,
   empty,
@@ -48,6 +49,10 @@ const FULL_DUE = certificate({ domains: ALL, notBefore: ago(70 * DAY) });
 /** In the last sixth of its life. */
 const FULL_LATE = certificate({ domains: ALL, notBefore: ago(76 * DAY) });
 const PRIVATE = { directoryUrl: 'https://ca.internal/directory' };
+const PRIVATE_CA = { directory: PRIVATE.directoryUrl };
+/** Certificates for these names, so long ago. */
+const had = (names: readonly string[], ...msAgo: readonly number[]) =>
+  msAgo.map((ms) => ({ at: ago(ms), directory: DIRECTORY, set: setOf(names), fingerprint: `${names} ${ms}` }));
 
 const three = { self: ourApp({ labels: vhost(...ALL) }), routes: routes({}, {}, ALL) };
 const refused = (name: string, differing: Partial<Failure> = {}): Failure =>
@@ -128,6 +133,108 @@ runRows([
     state: 'ordering',
     actions: ['issue'],
     ordered: NAMES,
+  },
+
+  // What the CA's limits allow
+  {
+    name: 'two certificates for these names this week: the renewal waits until one may be had, and says how many are used',
+    seen: {
+      ...live(FULL_DUE),
+      stored: stored({ bundle: FULL_DUE, ledger: { ...remembering(FULL_DUE), issued: had(ALL, 6 * DAY, 5 * DAY) } }),
+    },
+    state: 'backing-off',
+    why: /^2 certificates for exactly these names in 7 days are used up, of 2 that we allow ourselves and 5 that the CA allows; next free 2026-11-23T12:00:00\.000Z; the present certificate ends/,
+  },
+  {
+    name: 'a week after the first of the two: on',
+    seen: {
+      ...live(FULL_DUE),
+      stored: stored({ bundle: FULL_DUE, ledger: { ...remembering(FULL_DUE), issued: had(ALL, 7 * DAY, 5 * DAY) } }),
+    },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'two for other names, or at another CA: no matter',
+    seen: {
+      ...live(FULL_DUE),
+      stored: stored({
+        bundle: FULL_DUE,
+        ledger: {
+          ...remembering(FULL_DUE),
+          issued: [...had(NAMES, DAY, HOUR), ...had(ALL, DAY, HOUR).map((one) => ({ ...one, directory: STAGING }))],
+        },
+      }),
+    },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'two, and none is left: a third and a fourth to save what is lost',
+    seen: { ...first(), stored: empty({ ledger: ledger({ issued: had(ALL, 3 * DAY, 2 * DAY, DAY) }) }) },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'never a fifth',
+    seen: { ...first(), stored: empty({ ledger: ledger({ issued: had(ALL, 3 * DAY, 2 * DAY, DAY, HOUR) }) }) },
+    state: 'backing-off',
+    why: /^4 certificates .* of 4 that we allow ourselves and 5 that the CA allows; next free 2026-11-26T12:00:00/,
+  },
+  {
+    name: 'two, and it ends within a week: a third',
+    seen: {
+      ...live(certificate({ domains: ALL, notBefore: ago(84 * DAY) })),
+      stored: stored({
+        bundle: certificate({ domains: ALL, notBefore: ago(84 * DAY) }),
+        ledger: ledger({ issued: had(ALL, DAY, HOUR) }),
+      }),
+    },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'twenty orders in three hours: the next when the first is three hours old',
+    seen: {
+      ...first(),
+      stored: empty({
+        ledger: ledger({
+          orders: Array.from({ length: 20 }, (_, nth) => ({ at: ago(2 * HOUR - nth), directory: DIRECTORY })),
+        }),
+      }),
+    },
+    state: 'backing-off',
+    why: /^20 orders in 3 hours are used up, of 20 that we allow ourselves and 300/,
+    againIn: 15 * MINUTE,
+  },
+  {
+    name: 'the order that waits at the CA is counted already: it goes on',
+    seen: {
+      ...first(),
+      self: ourApp(),
+      routes: routes(),
+      stored: empty({
+        order: inFlight(),
+        ledger: ledger({ orders: Array.from({ length: 20 }, () => ({ at: ago(HOUR), directory: DIRECTORY })) }),
+      }),
+    },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'a private CA has no such limits',
+    seen: {
+      ...first(),
+      stored: empty({
+        ledger: ledger({
+          issued: had(ALL, 5, 4, 3, 2, 1).map((one) => ({ ...one, ...PRIVATE_CA })),
+          orders: Array.from({ length: 50 }, () => ({ at: ago(HOUR), ...PRIVATE_CA })),
+        }),
+      }),
+    },
+    policy: PRIVATE,
+    state: 'ordering',
+    actions: ['issue'],
   },
 
   // Not more than three orders at once
@@ -654,6 +761,27 @@ test('each name is in the status with what keeps it and until when', () => {
   assert.ok(Math.abs(until - ahead(9 * MINUTE).getTime()) <= MINUTE);
   assert.match(planAsText(planned), /^c\.net +ACME: c\.net: connection: refused/m);
   assert.match(planAsText(planned), /^held .*\nrenewal/m);
+});
+
+test('the budgets are in the status: how much is used, of what, and when there is one to spend again', () => {
+  const seen = {
+    ...live(CURRENT),
+    stored: stored({ ledger: { ...remembering(CURRENT), issued: had(ALL, 2 * DAY, DAY) } }),
+  };
+  const planned = plan(observation(seen), policy());
+  const { budgets } = planAsJson(planned);
+  assert.deepEqual(budgets[0], {
+    what: 'certificates for exactly these names in 7 days',
+    used: 2,
+    allowed: 2,
+    limit: 5,
+    nextFreeAt: ahead(5 * DAY),
+  });
+  assert.match(
+    planAsText(planned),
+    /^budget +2 of 2 certificates for exactly these names in 7 days \(the CA allows 5\), next free 2026-11-27T12:00:00\.000Z$/m,
+  );
+  assert.deepEqual(planAsJson(plan(observation(seen), policy(PRIVATE))).budgets, []);
 });
 
 test('a renewal never shrinks before its time, to the millisecond', () => {
