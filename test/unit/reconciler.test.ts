@@ -37,6 +37,17 @@ test('what the plan wants to see is looked at once, then it is decided anew: onl
   );
 });
 
+test('one look may lead to another: in one pass, so that nothing in between is told as a state; but not for ever', async (t) => {
+  const loop = startLoop(t, {
+    observe: async () => observation({ wire: undefined }),
+    lookCloser: async (seen) => seen,
+    plan: (what) => plan(what, policy()),
+  });
+  await loop.pass(1);
+  const look = ['look closer', 'plan'];
+  assert.deepEqual(loop.done, ['observe', 'plan', ...look, ...look, ...look, 'tell']);
+});
+
 test('an action gets what was seen at last', async (t) => {
   const closer = observation({ loadBalancer: loadBalancer({ env: {} }) });
   const acted: unknown[] = [];
