@@ -12,10 +12,11 @@ import { LOAD_BALANCER, SIDECAR } from '../support/cluster.ts';
 import { logOf } from '../support/episode.ts';
 import { until } from '../support/until.ts';
 import { Chronicle } from './chronicle.ts';
+import { accountOf, type Costs } from './costs.ts';
 import { Missed, strike } from './faults.ts';
-import { type Costs, Judge, mostOrders } from './judge.ts';
+import { Judge } from './judge.ts';
 import { type Fault, KIND_NAMES, schedule } from './schedule.ts';
-import { type Measures, type Stage, setStage } from './stage.ts';
+import { type Measures, STEADY, type Stage, setStage } from './stage.ts';
 import { Watch } from './watch.ts';
 
 const minutes = Number(process.env.CHAOS_MINUTES ?? 0);
@@ -86,20 +87,17 @@ interface Run {
 
 function account(t: { diagnostic(text: string): void }, run: Run): void {
   const { stage, judge, chronicle, watch, faults, settledMs } = run;
-  const costs: Costs = { ...measures, seconds: (Date.now() - chronicle.beganAt) / 1000, faults };
-  const [orders, most, certificates, deployments] = [
-    ordersOf(stage),
-    mostOrders(costs),
-    certificatesOf(stage),
-    deploymentsOf(stage),
-  ];
+  const seconds = (Date.now() - chronicle.beganAt) / 1000;
+  const { struck } = chronicle;
+  const [orders, posted, certificates] = [ordersOf(stage), postedIn(stage), certificatesOf(stage)];
+  const { fruitful, mostFruitful, spoilt, unexplained } = accountOf({ ...measures, seconds, struck, orders, posted });
   const seen = [...judge.seen].map(([kind, count]) => `${count} ${kind}`).join(', ');
   for (const line of [
     ...KIND_NAMES.filter((kind) => chronicle.fired(kind) > 0).map(
       (kind) => `${String(chronicle.fired(kind)).padStart(4)}  ${kind}`,
     ),
-    `${faults.length} faults in ${Math.round(costs.seconds)} s, ${chronicle.misses.length} had nothing to hit; all served ${(settledMs / 1000).toFixed(1)} s after the last (at most ${SETTLES_MS / 1000} s)`,
-    `${orders} orders (at most ${most}), ${certificates} certificates, ${deployments} deployments (at most as many)`,
+    `${faults.length} faults in ${Math.round(seconds)} s, ${chronicle.misses.length} had nothing to hit; all served ${(settledMs / 1000).toFixed(1)} s after the last (at most ${SETTLES_MS / 1000} s)`,
+    `${orders.length} orders: ${fruitful} led to a certificate that was posted (at most ${mostFruitful}), ${spoilt} were spoilt by faults; ${certificates} certificates, ${posted.length} deployments (at most as many)`,
     `visits each second: ${seen}; longest pause after a failure ${judge.longestHold() / 1000} s; ${watch.peakMib} MiB at most`,
     ...chronicle.misses,
   ])
@@ -107,8 +105,10 @@ function account(t: { diagnostic(text: string): void }, run: Run): void {
 
   assert.deepEqual(judge.violations, []);
   assert.deepEqual(exitsOf(stage), [], 'no task of ours ended but by a fault or by Marathon');
-  assert.ok(orders <= most, `${orders} orders, at most ${most}`);
-  assert.ok(deployments <= certificates, `${deployments} deployments for ${certificates} certificates`);
+  assert.ok(fruitful <= mostFruitful, `${fruitful} orders led to a certificate, at most ${mostFruitful} had a reason`);
+  for (const at of unexplained) chronicle.note('judge', 'this order came to nothing, and no fault is to blame', at);
+  assert.equal(unexplained.length, 0, `${unexplained.length} orders came to nothing, and no fault is to blame`);
+  assert.ok(posted.length <= certificates, `${posted.length} deployments for ${certificates} certificates`);
   assert.ok(judge.longestHold() <= SETTLES_MS - 15_000, 'no pause is longer than a day and a tenth');
   assert.ok(watch.peakMib > 0 && watch.peakMib <= MOST_MIB, `${watch.peakMib} MiB`);
   assert.deepEqual(stage.cluster.marathon.violations, []);
@@ -121,8 +121,21 @@ function account(t: { diagnostic(text: string): void }, run: Run): void {
 }
 
 /** By the CA's word, whether we heard it or not. */
-function ordersOf({ ca }: Stage): number {
-  return ca.requests.filter(({ path, status }) => path.startsWith('/order-plz') && status === 201).length;
+function ordersOf({ ca }: Stage): Costs['orders'] {
+  const made = ca.requests.filter(({ path, status }) => path.startsWith('/order-plz') && status === 201);
+  return made.map(({ at, body }) => ({
+    at: at.getTime(),
+    isPartial: !STEADY.every((name) => namesIn(body).includes(name)),
+  }));
+}
+
+/** RFC 8555 §7.4: the payload of the JWS. */
+function namesIn(jws: string): readonly string[] {
+  const { payload } = JSON.parse(jws) as { readonly payload: string };
+  const { identifiers } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as {
+    readonly identifiers: readonly { readonly value: string }[];
+  };
+  return identifiers.map(({ value }) => value);
 }
 
 function certificatesOf({ ca }: Stage): number {
@@ -130,12 +143,13 @@ function certificatesOf({ ca }: Stage): number {
   return new Set(had.map(({ path }) => path)).size;
 }
 
-function deploymentsOf({ cluster }: Stage): number {
+/** Answered or not: what Marathon did. */
+function postedIn({ cluster }: Stage): readonly number[] {
   const puts = cluster.marathon.requests.filter(
     ({ method, path, operator, status }) =>
-      method === 'PUT' && path.startsWith(`/v2/apps${LOAD_BALANCER}`) && !operator && status !== 409 && status < 500,
+      method === 'PUT' && path === `/v2/apps${LOAD_BALANCER}` && !operator && (status === 200 || status === 0),
   );
-  return puts.length;
+  return puts.map(({ at }) => at.getTime());
 }
 
 /** Ends that nobody asked for: by itself, or for being sick. */

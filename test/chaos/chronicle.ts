@@ -1,6 +1,7 @@
 /**
  * What happened, line by line: the faults, what visitors saw, what the program logged. Drawn when a run fails.
  */
+import type { Struck } from './costs.ts';
 import type { Fault, KindName } from './schedule.ts';
 
 interface Line {
@@ -12,7 +13,8 @@ interface Line {
 export class Chronicle {
   readonly #beganAt = Date.now();
   readonly #lines: Line[] = [];
-  readonly #active = new Set<Fault>();
+  readonly #active = new Map<Fault, number>();
+  readonly #struck: Struck[] = [];
   readonly #fired = new Map<KindName, number>();
   readonly #missed: string[] = [];
 
@@ -25,13 +27,15 @@ export class Chronicle {
   }
 
   begins(fault: Fault): void {
-    this.#active.add(fault);
+    this.#active.set(fault, Date.now());
     const lasts = fault.lastsMs === 0 ? '' : ` for ${(fault.lastsMs / 1000).toFixed(1)} s`;
     this.note('FAULT', `#${fault.n} ${fault.kind}${lasts}`);
   }
 
   /** It was there and is gone, and what it had hit is up again. */
   ended(fault: Fault): void {
+    const to = Date.now();
+    this.#struck.push({ fault, from: this.#active.get(fault) ?? to, to });
     this.#active.delete(fault);
     this.#fired.set(fault.kind, (this.#fired.get(fault.kind) ?? 0) + 1);
     this.note('fault', `#${fault.n} ${fault.kind}: over`);
@@ -50,6 +54,10 @@ export class Chronicle {
 
   fired(kind: KindName): number {
     return this.#fired.get(kind) ?? 0;
+  }
+
+  get struck(): readonly Struck[] {
+    return this.#struck;
   }
 
   get misses(): readonly string[] {

@@ -6,8 +6,6 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import type { Visit } from './prober.ts';
-import type { Fault, KindName } from './schedule.ts';
-import { KINDS } from './schedule.ts';
 
 export interface Moment {
   readonly at: number;
@@ -93,31 +91,4 @@ function longestRun(moments: readonly Moment[], fits: (moment: Moment) => boolea
     if (began !== undefined) longest = Math.max(longest, moment.at - began);
   }
   return longest;
-}
-
-// What it may cost
-
-export interface Costs {
-  readonly seconds: number;
-  readonly lifeSeconds: number;
-  readonly minuteMs: number;
-  readonly faults: readonly Fault[];
-}
-
-/** Where a fault can end an order that is under way, or make the CA find a name's challenge missing. */
-const LOSES_ORDERS: ReadonlySet<string> = new Set(['sidecar', 'ca', 'load balancer']);
-const NEW_SET: KindName = 'a name added or taken away';
-
-/**
- * Orders: the first; one for each half of a life; one for each edit of the names; and for each fault that can spoil an
- * order, the one it spoils and as many more as are tried within its time: after 1, 10 and 100 minutes, then once a day.
- */
-export function mostOrders({ seconds, lifeSeconds, minuteMs, faults }: Costs): number {
-  const renewals = Math.ceil(seconds / (lifeSeconds * 0.49)); // a hundredth of the life earlier or later
-  const edits = faults.filter(({ kind }) => kind === NEW_SET).length;
-  const spoilt = faults.filter(({ kind }) => LOSES_ORDERS.has(KINDS[kind].place));
-  const tries = spoilt.map(
-    ({ lastsMs }) => 1 + [1, 11, 111].filter((minutes) => minutes * minuteMs * 0.9 <= lastsMs).length,
-  );
-  return 1 + renewals + edits + tries.reduce((sum, one) => sum + one, 0);
 }

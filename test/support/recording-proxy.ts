@@ -20,6 +20,7 @@ export type ReplyVerdict = RequestVerdict | 'cut';
 export interface Recorded {
   /** From 1, in order of arrival. */
   readonly n: number;
+  readonly at: Date;
   readonly method: string;
   readonly path: string;
   readonly headers: http.IncomingHttpHeaders;
@@ -91,7 +92,7 @@ export async function startRecordingProxy(t: Disposer, options: RecordingProxyOp
     const body = await readBody(request);
     const { method = 'GET', url: path = '/', headers } = request;
     const recorded: Writable<Recorded> = {
-      ...{ n: requests.length + 1, method, path, headers, body: body.toString() },
+      ...{ n: requests.length + 1, at: new Date(), method, path, headers, body: body.toString() },
       ...{ status: undefined, delivered: false },
     };
     requests.push(recorded);

@@ -1,0 +1,80 @@
+/**
+ * What a run may cost in orders and deployments, and why: each order has its reason, or its fault.
+ *
+ * Pure. An order bore fruit when a certificate was posted before the next order was made. Of those there are
+ *
+ *   at most  1 + seconds / (0.49 × life) + edits of the names + orders that left out a name,
+ *
+ * for a renewal comes at half of the life (a hundredth earlier or later), an edit may need another certificate, and what
+ * had to be left out is added later. Every other order was spoilt by a fault that was there between it and the next one;
+ * and no fault may spoil more than are made within its time: one, and one more after 1, 11 and 111 of the program's
+ * minutes, as it tries what failed again after 1, 10 and 100 minutes.
+ */
+import { type Fault, KINDS } from './schedule.ts';
+
+/** A fault, and when it really was there. */
+export interface Struck {
+  readonly fault: Fault;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Costs {
+  readonly seconds: number;
+  readonly lifeSeconds: number;
+  readonly minuteMs: number;
+  readonly struck: readonly Struck[];
+  /** When each order was made, by the CA; and whether it left out a name that is always wanted. */
+  readonly orders: readonly { readonly at: number; readonly isPartial: boolean }[];
+  /** When Marathon took each PUT of ours. */
+  readonly posted: readonly number[];
+}
+
+export interface Account {
+  readonly fruitful: number;
+  readonly mostFruitful: number;
+  readonly spoilt: number;
+  /** Orders that came to nothing, and no fault can be blamed for it. */
+  readonly unexplained: readonly number[];
+}
+
+/** A request that was sent before a fault is hit by it, and what was hit may be noticed a while after. */
+const SLACK_MS = 2_000;
+const RETRIES_AFTER_MINUTES = [1, 11, 111];
+const SPREAD = 0.9;
+
+export function accountOf({ seconds, lifeSeconds, minuteMs, struck, orders, posted }: Costs): Account {
+  const edits = struck.filter(({ fault }) => fault.kind === 'a name added or taken away').length;
+  const renewals = Math.ceil(seconds / (lifeSeconds * 0.49));
+  const partial = orders.filter(({ isPartial }) => isPartial).length;
+  const spans = orders.map(({ at }, n) => ({ at, next: orders[n + 1]?.at ?? Number.POSITIVE_INFINITY }));
+  const spoilt = spans.filter(({ at, next }) => !posted.some((time) => time >= at && time < next));
+  return {
+    fruitful: orders.length - spoilt.length,
+    mostFruitful: 1 + renewals + edits + partial,
+    spoilt: spoilt.length,
+    unexplained: unexplained(spoilt, struck, minuteMs),
+  };
+}
+
+/** Each of them is charged to a fault, as long as that has something left. */
+function unexplained(
+  spoilt: readonly { readonly at: number; readonly next: number }[],
+  struck: readonly Struck[],
+  minuteMs: number,
+): readonly number[] {
+  const guilty = struck.filter(({ fault }) => KINDS[fault.kind].place !== 'operator');
+  const left = new Map(guilty.map((one) => [one, capacityOf(one, minuteMs)]));
+  return spoilt.flatMap(({ at, next }) => {
+    const culprit = guilty.find(
+      (one) => one.from - SLACK_MS < next && one.to + SLACK_MS > at && (left.get(one) ?? 0) > 0,
+    );
+    if (culprit === undefined) return [at];
+    left.set(culprit, (left.get(culprit) ?? 0) - 1);
+    return [];
+  });
+}
+
+function capacityOf({ from, to }: Struck, minuteMs: number): number {
+  return 1 + RETRIES_AFTER_MINUTES.filter((minutes) => minutes * minuteMs * SPREAD <= to - from).length;
+}
