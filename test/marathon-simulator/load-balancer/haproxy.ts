@@ -107,9 +107,10 @@ export class Haproxy {
    */
   async reload(): Promise<void> {
     this.#output = '';
+    const said = this.#says(RELOADING); // once: one that is frozen is asked very often
     for (let heard = false; !heard; ) {
       this.kill('SIGUSR2');
-      heard = await Promise.race([this.#says(RELOADING), sleep(ASK_AGAIN_MS, false)]);
+      heard = await Promise.race([said, sleep(ASK_AGAIN_MS, false)]);
     }
     await this.#loaded();
   }
