@@ -46,7 +46,7 @@ export function readSlots(context: SlotContext): readonly Slot[] {
   const all = variables(baseOf(context.certEnv), NUMBERED_SLOTS);
   return all.slice(all.indexOf(context.certEnv)).map((name) => {
     const content = contentOf(context.env[name], context);
-    return { name, content, shadows: shadowed(content, context.domains) };
+    return { name, content, shadows: shadowed(content, context) };
   });
 }
 
@@ -92,8 +92,8 @@ function isOurs(bundle: CertificateBundle, { ours, domains, pastDomains }: SlotC
 }
 
 /** By the exact name only: HAProxy prefers it to a wildcard, whichever of the two certificates comes first. */
-function shadowed(content: SlotContent, domains: readonly string[]): readonly string[] {
-  return 'bundle' in content && content.kind !== 'ours'
+function shadowed(content: SlotContent, { domains, ours }: SlotContext): readonly string[] {
+  return 'bundle' in content && !ours.has(content.bundle.fingerprint)
     ? domains.filter((name) => content.bundle.domains.includes(name))
     : [];
 }

@@ -96,6 +96,11 @@ const places: readonly {
     holds: [FOREIGN, placeholder('a.net'), CURRENT],
     goes: [`${SLOT}0`, `${SLOT}1`],
   },
+  {
+    name: 'somebody put one with just our names into the first, and ours is behind it: ours takes its place',
+    holds: [subset, CURRENT],
+    goes: [SLOT, `${SLOT}0`],
+  },
   { name: 'one with some of our names, and no others: ours', holds: [FOREIGN, subset], goes: [`${SLOT}0`] },
   { name: 'a bought one with one of our names: not touched', holds: [shadowing], goes: [`${SLOT}0`] },
   { name: 'TAKE_OVER: that one is replaced', holds: [shadowing], takeOver: true, goes: [SLOT] },
