@@ -149,7 +149,8 @@ export class Observer {
     const isWaiting = looks.some(({ verdict }) => verdict.kind !== 'ours');
     const isSameWait = domains.every((name) => this.#lastRoutes?.looks.some(({ domain }) => domain === name));
     const since = isSameWait ? this.#lastRoutes?.waitingSince : undefined;
-    this.#lastRoutes = { at, looks, waitingSince: isWaiting ? (since ?? at) : undefined };
+    const lackingSince = lacking(looks, this.#lastRoutes?.lackingSince ?? {}, at);
+    this.#lastRoutes = { at, looks, waitingSince: isWaiting ? (since ?? at) : undefined, lackingSince };
     return this.#lastRoutes;
   }
 
@@ -230,6 +231,16 @@ async function seen<T>(look: () => Promise<T>, signal: AbortSignal): Promise<See
 /** A certificate may lack names that are wanted; those it cannot be asked for. */
 function commonTo(wanted: readonly string[], issued: readonly string[]): readonly string[] {
   return wanted.filter((name) => issued.includes(name));
+}
+
+/** Each name for itself: one that has had no route for days says nothing of one that lost it a moment ago. */
+function lacking(
+  looks: readonly RouteLook[],
+  before: RoutesSeen['lackingSince'],
+  at: Date,
+): RoutesSeen['lackingSince'] {
+  const names = looks.filter(({ verdict }) => verdict.kind !== 'ours').map(({ domain }) => domain);
+  return Object.fromEntries(names.map((name) => [name, before[name] ?? at]));
 }
 
 /** A verdict with its past: since when it has not been good, and when it last became so. */

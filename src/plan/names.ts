@@ -79,7 +79,7 @@ function isMended(name: string, failedAt: Date, preflight: readonly PreflightSee
 function withoutRoute(name: string, now: Facts): Obstacle | undefined {
   const { seen, policy } = now;
   const bad = seen.routes?.looks.find(({ domain, verdict }) => domain === name && verdict.kind !== 'ours');
-  if (bad === undefined || isDoubted(name, seen.routes?.waitingSince, now)) return undefined;
+  if (bad === undefined || isDoubted(name, seen.routes?.lackingSince[name], now)) return undefined;
   const running = seen.self.ok ? seen.self.value.tasks.filter(({ state }) => state === 'TASK_RUNNING').length : 0;
   const mayBePeer = running > 1 && bad.verdict.kind === 'answered' && bad.verdict.status === 404;
   const finding = routeFinding(bad, policy);

@@ -21,6 +21,8 @@ export interface RoutesSeen {
   readonly at: Date;
   /** Since when some name has had no route; the pace of looking again follows from it. */
   readonly waitingSince: Date | undefined;
+  /** By name, since when it has had none. */
+  readonly lackingSince: Readonly<Record<string, Date>>;
   readonly looks: readonly RouteLook[];
 }
 

@@ -153,6 +153,19 @@ test('looking at everything anew, as the daily check does, does not begin the wa
   assert.deepEqual((await look('routes')).routes?.waitingSince, since);
 });
 
+test('each name has its own wait: one that has had no route for long says nothing of another', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_000 });
+  const { now, look } = world();
+  now.routes['c.net'] = { kind: 'unreachable', note: '' };
+  await look('routes');
+  t.mock.timers.setTime(2_000);
+  now.routes['a.net'] = { kind: 'unreachable', note: '' };
+  const lacking = (await look('routes')).routes?.lackingSince;
+  assert.deepEqual(lacking, { 'a.net': new Date(2_000), 'c.net': new Date(1_000) });
+  now.routes = {};
+  assert.deepEqual((await look('routes')).routes?.lackingSince, {});
+});
+
 test('a name more is a new wait', async () => {
   const { now, look } = world();
   now.names = NAMES;

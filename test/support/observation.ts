@@ -199,7 +199,9 @@ export function routes(
     })),
   );
   const waitingSince = Object.keys(verdicts).length > 0 ? ago(SECOND) : undefined;
-  return { at: NOW, waitingSince, looks, ...differing } satisfies RoutesSeen;
+  const since = differing.waitingSince ?? waitingSince;
+  const lackingSince = Object.fromEntries(Object.keys(verdicts).map((name) => [name, since ?? NOW]));
+  return { at: NOW, waitingSince, lackingSince, looks, ...differing } satisfies RoutesSeen;
 }
 
 export const GOOD: PreflightVerdict = { kind: 'good' };

@@ -427,6 +427,20 @@ runRows([
     ordered: ALL,
   },
   {
+    name: 'one has had no route for a day, another one for a minute: the CA is asked for the first only',
+    seen: {
+      ...first(),
+      routes: routes(
+        { 'b.net': { kind: 'unreachable', note: '' }, 'c.net': { kind: 'unreachable', note: '' } },
+        { waitingSince: ago(DAY), lackingSince: { 'b.net': ago(MINUTE), 'c.net': ago(DAY) } },
+        ALL,
+      ),
+    },
+    state: 'ordering',
+    actions: ['issue'],
+    ordered: ['a.net', 'c.net'],
+  },
+  {
     name: 'and when the CA has seen nothing better: not again for a day',
     seen: { ...live(CURRENT, refused('c.net', { at: ago(12 * HOUR) })), ...without('c.net', 2 * DAY) },
     state: 'degraded',

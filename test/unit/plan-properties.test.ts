@@ -367,7 +367,7 @@ function checkAsked(name: string, bundle: CertificateBundle | undefined, seen: O
   const overruled = (since: Date | undefined) => since !== undefined && seen.at.getTime() - since.getTime() >= patience;
   const hasRoute = seen.routes?.looks.every(({ domain, verdict }) => domain !== name || verdict.kind === 'ours');
   assert.ok(
-    hasRoute === true || overruled(seen.routes?.waitingSince),
+    hasRoute === true || overruled(seen.routes?.lackingSince[name]),
     `${name}: never without a route but after a day`,
   );
   if (rules.preflight === 'off') return;
