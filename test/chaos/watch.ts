@@ -4,7 +4,8 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SimTask } from '../marathon-simulator/model.ts';
-import { type Status, statusOf } from '../support/episode.ts';
+import { LOAD_BALANCER, SIDECAR } from '../support/cluster.ts';
+import { isDeploying, type Status, statusOf } from '../support/episode.ts';
 import type { Chronicle } from './chronicle.ts';
 import type { Judge } from './judge.ts';
 import { type Visit, visit } from './prober.ts';
@@ -34,9 +35,10 @@ export class Watch {
     await this.#watching;
   }
 
-  /** Whether all names are served well at every load balancer, and the program knows it. */
+  /** Whether all names are served well at every load balancer, Marathon has finished, and the program knows it. */
   async isWell(): Promise<boolean> {
     const { cluster, names, pebble } = this.#stage;
+    if (isDeploying(cluster, SIDECAR) || isDeploying(cluster, LOAD_BALANCER)) return false;
     const visits = await visit(cluster.publicHosts, names, pebble.roots);
     if (!visits.every(({ verdict }) => verdict.kind === 'good')) return false;
     return (await this.#leading())?.plan?.certificate.state === 'live';
