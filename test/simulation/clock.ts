@@ -5,7 +5,7 @@
  * input or output while it runs, so what happens between two timers is microtasks alone, in an order that only the
  * seed decides. Importing this file puts the stand-ins in place; they act as the real ones until a clock is running.
  */
-import crypto from 'node:crypto';
+import crypto, { type Hash } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import timers from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -22,6 +22,7 @@ const real = {
   breathe: timers.setImmediate,
   timeoutSignal: AbortSignal.timeout.bind(AbortSignal),
   randomBytes: crypto.randomBytes,
+  createHash: crypto.createHash,
   generateKeyPair: crypto.generateKeyPair,
 };
 
@@ -32,8 +33,8 @@ interface Timer {
   cancelled: boolean;
 }
 
-/** How long real time a run has taken: the one thing in here that is not virtual. */
-export const stopwatch = (): number => real.now();
+/** For what is too long to be remembered. */
+export const realHash = (): Hash => real.createHash('sha256');
 
 export class Clock {
   /** True time, which the CA and Marathon go by. */
@@ -195,6 +196,28 @@ function generateKeyPair(type: string, options: object): Promise<unknown> {
   return Promise.resolve({ privateKey: modelKey(running.random) });
 }
 
+/** Pure, and the program asks for the same few digests in every pass. */
+const digests = new Map<string, Buffer>();
+
+function createHash(algorithm: string): unknown {
+  let text = '';
+  const hash = {
+    update(more: unknown): unknown {
+      if (typeof more !== 'string') return real.createHash(algorithm).update(text).update(more as Buffer);
+      text += more;
+      return hash;
+    },
+    digest(encoding?: BufferEncoding): Buffer | string {
+      const key = `${algorithm} ${text}`;
+      const known = digests.get(key) ?? real.createHash(algorithm).update(text).digest();
+      if (digests.size > 5_000) digests.clear();
+      digests.set(key, known);
+      return encoding === undefined ? Buffer.from(known) : known.toString(encoding);
+    },
+  };
+  return hash;
+}
+
 const replacements: readonly (readonly [object, object])[] = [
   [globalThis, { Date: VirtualDate, setTimeout: callbackTimer }],
   [performance, { now: () => (running === undefined ? real.now() : running.now - running.startedAt) }],
@@ -204,6 +227,7 @@ const replacements: readonly (readonly [object, object])[] = [
   [
     crypto,
     {
+      createHash,
       randomBytes: (size: number) => (running === undefined ? real.randomBytes(size) : running.random.bytes(size)),
       generateKeyPair: Object.assign(() => undefined, { [promisify.custom]: generateKeyPair }),
     },

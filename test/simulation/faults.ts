@@ -631,7 +631,7 @@ function happen(world: World, fault: Fault, draw: Random): void {
   if (!fault.begin(world, draw)) return;
   world.trace(`--- ${fault.kind}`);
   world.fired.set(fault.kind, (world.fired.get(fault.kind) ?? 0) + 1);
-  world.attend(draw.integer(3, 25));
+  world.attend(draw.integer(2, 16));
 }
 
 /** Knuth's way, for small means. */

@@ -16,15 +16,20 @@ export class Health {
   readonly #bad = new Map<Condition, number>();
   readonly #goodSince = new Map<Condition, number>();
 
+  /** What goes on at this moment, without its aftermath. */
+  active = 0;
+
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   begin(condition: Condition): void {
+    this.active += 1;
     this.#bad.set(condition, (this.#bad.get(condition) ?? 0) + 1);
   }
 
   end(condition: Condition, lingerMs = 0): void {
+    this.active -= 1;
     this.#clock.after(lingerMs, () => {
       const left = (this.#bad.get(condition) ?? 1) - 1;
       this.#bad.set(condition, left);
@@ -46,9 +51,5 @@ export class Health {
       since = Math.max(since, this.#goodSince.get(condition) ?? since);
     }
     return since;
-  }
-
-  get isAllWell(): boolean {
-    return GENERAL.every((condition) => (this.#bad.get(condition) ?? 0) === 0);
   }
 }

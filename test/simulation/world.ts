@@ -4,12 +4,11 @@
  * It counts what fired, remembers what was said, and lets time be coarse where nothing happens: a task that sleeps may
  * wake late, as on a slow or suspended machine, but near faults, edits and due dates the loop turns at its full pace.
  */
-import { createHash } from 'node:crypto';
 import type { Senses } from '../../src/observe.ts';
 import type { Policy } from '../../src/plan/observation.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { CertificateAuthority } from './certificate-authority.ts';
-import { Clock } from './clock.ts';
+import { Clock, realHash } from './clock.ts';
 import { unmountAll } from './disk.ts';
 import { schedule } from './faults.ts';
 import { Fleet, type Storage } from './fleet.ts';
@@ -68,7 +67,9 @@ export class World {
   #attention = 50;
   readonly #coarse: Random;
   readonly #longestSleep: number;
-  readonly #hash = createHash('sha256');
+  /** Some runs see much more at the full pace. */
+  readonly #lively: number;
+  readonly #hash = realHash();
   readonly #gists = new Map<Program, string>();
 
   constructor(options: Options) {
@@ -81,7 +82,8 @@ export class World {
     const draw = this.random.stream('shape');
     this.storage = draw.pick(['local', 'local', 'shared', 'none']);
     this.#coarse = this.random.stream('coarse');
-    this.#longestSleep = draw.between(6, 20) * HOUR;
+    this.#longestSleep = draw.between(12, 60) * HOUR;
+    this.#lively = draw.chance(0.12) ? 5 : 1;
     const clock = this.clock;
     const trace = (what: string): void => this.trace(what);
     const env = { HAPROXY_GLOBAL_DEFAULT_OPTIONS: 'redispatch', PORTS: '80,443', TOKEN: { secret: 'token' } };
@@ -158,7 +160,7 @@ export class World {
 
   /** So many more passes at the full pace. */
   attend(passes: number): void {
-    this.#attention = Math.max(this.#attention, passes);
+    this.#attention = Math.max(this.#attention, passes * this.#lively);
   }
 
   /** Label edits: a name keeps since when it has been wanted. `unfit` are in the label and no names. */
@@ -279,8 +281,8 @@ export class World {
   #late(ms: number): number {
     if (ms < SHORT_SLEEP || this.#attention > 0) return 0;
     const { now, offset } = this.clock;
-    const longest = this.health.isAllWell ? this.#longestSleep : this.#longestSleep / 3;
-    const shareOfLife = this.authority.lifeMs / 30;
+    const longest = this.health.active === 0 ? this.#longestSleep : this.#longestSleep / 3;
+    const shareOfLife = this.authority.lifeMs / 25;
     const late = this.#coarse.next() * Math.min(longest, shareOfLife);
     const due = this.fleet.alive
       .flatMap(({ planned }) => planned?.certificate.renewAt?.getTime() ?? [])
