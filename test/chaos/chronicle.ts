@@ -29,7 +29,7 @@ export class Chronicle {
   begins(fault: Fault): void {
     this.#active.set(fault, Date.now());
     const lasts = fault.lastsMs === 0 ? '' : ` for ${(fault.lastsMs / 1000).toFixed(1)} s`;
-    this.note('FAULT', `#${fault.n} ${fault.kind}${lasts}`);
+    this.note('FAULT', `#${fault.n} ${fault.kind}${lasts}${fault.aimed ? ', aimed at an order' : ''}`);
   }
 
   /** It was there and is gone, and what it had hit is up again. */

@@ -50,9 +50,15 @@ export interface Fault {
   readonly kind: KindName;
   readonly atMs: number;
   readonly lastsMs: number;
+  /** It waits for the next order, for `AIM_MS` at the most, and strikes in the middle of it. */
+  readonly aimed: boolean;
   /** From 0 to 1: which of several. */
   readonly lot: number;
 }
+
+/** Orders are rare and short: most faults would miss them. */
+export const AIM_MS = 6_000;
+const AIMED = 0.4;
 
 export interface Weather {
   readonly seed: number;
@@ -78,8 +84,9 @@ export function schedule({ seed, minutes, stormMs, calmMs, gapMs }: Weather): re
     if (kind === undefined) continue;
     const { place, lasts } = KINDS[kind];
     const lastsMs = 1_000 * between(lasts);
-    busyUntil.set(place, atMs + lastsMs + 500);
-    faults.push({ n: faults.length + 1, kind, atMs, lastsMs, lot: random() });
+    const aimed = random() < AIMED;
+    busyUntil.set(place, atMs + lastsMs + (aimed ? AIM_MS : 0) + 500);
+    faults.push({ n: faults.length + 1, kind, atMs, lastsMs, aimed, lot: random() });
   }
   return faults;
 }
