@@ -25,6 +25,7 @@ import { lookAtRoutes } from './route.ts';
 import { lookAtServed } from './served.ts';
 import { statusOf } from './status.ts';
 import { Store } from './store.ts';
+import { gist, Timeline } from './timeline.ts';
 import { VERSION } from './version.ts';
 import { listenAdmin, listenPublic, type PublicListener } from './web/server.ts';
 
@@ -38,6 +39,7 @@ export class Service {
   readonly #challenges = new Challenges();
   readonly #peers: Peers;
   readonly #startedAt = new Date();
+  readonly #timeline = new Timeline(this.#startedAt, `letsencrypt-dcos ${VERSION} started`);
   readonly #marathon: MarathonClient;
   readonly #store: Store;
   readonly #actions: Actions;
@@ -158,15 +160,19 @@ export class Service {
   }
 
   #status() {
-    const { appId, taskId, warnings } = this.#config;
-    const alive = this.#reconciler.isAlive();
-    return statusOf(this.#planned, { version: VERSION, appId, taskId, startedAt: this.#startedAt, alive, warnings });
+    const { appId, taskId, warnings, acme, loadBalancer } = this.#config;
+    const { events, deployments } = this.#timeline;
+    return statusOf(this.#planned, {
+      ...{ version: VERSION, appId, taskId, loadBalancerId: loadBalancer.id, directoryUrl: acme.directoryUrl },
+      ...{ startedAt: this.#startedAt, alive: this.#reconciler.isAlive(), warnings, events, deployments },
+    });
   }
 
   /** What changed is logged; a quiet day is one line. */
   #note(planned: Plan): void {
     const before = this.#planned;
     this.#planned = planned;
+    this.#timeline.note(planned);
     const { state, why, cure, slot } = planned.certificate;
     if (before === undefined || gist(before) !== gist(planned)) {
       const level = ALARMING.has(state) ? 'warn' : 'info';
@@ -233,13 +239,6 @@ const ALARMING: ReadonlySet<string> = new Set([
   'unproven',
   'degraded',
 ]);
-
-/** The state with its reason, but for times, numbers and which of the names comes first: these change with every look. */
-function gist({ certificate: { state, why, cure, domains } }: Plan): string {
-  if (state === 'ordering' || state === 'deploying' || state === 'live') return state;
-  const text = domains.reduce((rest, name) => rest.replaceAll(name, ''), `${state} ${why} ${cure}`);
-  return text.replace(/ \(and \d+ more\)|\d+/g, '');
-}
 
 function closing(listener: PublicListener): () => Promise<void> {
   return () => listener.close();

@@ -5,19 +5,30 @@
  */
 import type { Budget } from './certificates/budgets.ts';
 import type { CertificateBundle } from './certificates/bundle.ts';
+import type { WireSeen } from './plan/observation.ts';
 import type { Plan } from './plan/plan.ts';
 import type { Action } from './plan/verdict.ts';
+import type { ServedLook } from './served.ts';
+import type { DeploymentSeen, TimelineEvent } from './timeline.ts';
 
 export interface Health {
   readonly version: string;
   readonly appId: string;
   readonly taskId: string | undefined;
+  readonly loadBalancerId: string;
+  readonly directoryUrl: string;
   readonly startedAt: Date;
   /** Whether the loop still turns. */
   readonly alive: boolean;
   /** What was odd about the settings. */
   readonly warnings: readonly string[];
+  /** Since this task started, oldest first. */
+  readonly deployments: readonly DeploymentSeen[];
+  readonly events: readonly TimelineEvent[];
 }
+
+export type Status = ReturnType<typeof statusOf>;
+export type PlanFacts = ReturnType<typeof planAsJson>;
 
 /** The last plan and who says so; before the first pass there is no plan yet. */
 export function statusOf(planned: Plan | undefined, health: Health) {
@@ -26,7 +37,7 @@ export function statusOf(planned: Plan | undefined, health: Health) {
 
 /** A plan as facts for people and scripts: no PEM, no key, no token. */
 export function planAsJson(planned: Plan) {
-  const { at, leader, paused, certificate, notes, actions, looks, budgets, checkAgainAt } = planned;
+  const { at, leader, paused, certificate, notes, actions, looks, budgets, wire, checkAgainAt } = planned;
   const { state, why, cure, domains, names, refused, slot, bundle, renewAt, progress } = certificate;
   return {
     at,
@@ -48,8 +59,55 @@ export function planAsJson(planned: Plan) {
     actions: actions.map(actionAsJson),
     looks,
     budgets,
+    next: nextSteps(planned),
+    served: wire === undefined ? null : servedFacts(wire),
     checkAgainAt,
   };
+}
+
+export interface NextStep {
+  readonly what: string;
+  /** Undefined: now. */
+  readonly at: Date | undefined;
+}
+
+/** What comes next, and when: the soonest first. */
+function nextSteps({ actions, looks, certificate, checkAgainAt, at }: Plan): readonly NextStep[] {
+  const now = [...actions.map(describe), ...looks.map((look) => `look at the ${look}`)];
+  const { renewAt, names } = certificate;
+  const tries = names.flatMap(({ name, obstacle }) =>
+    obstacle !== undefined && obstacle.until > at ? [{ what: `try ${name} again`, at: obstacle.until }] : [],
+  );
+  const renewal = renewAt !== undefined && renewAt > at ? [{ what: 'renew the certificate', at: renewAt }] : [];
+  const later = [{ what: 'look at everything again', at: checkAgainAt }, ...tries, ...renewal];
+  later.sort((one, other) => one.at.getTime() - other.at.getTime());
+  return [...now.map((what) => ({ what, at: undefined })), ...later];
+}
+
+export interface InstanceServes {
+  readonly endpoint: string;
+  /** Undefined: the public address of SERVED_CHECK. */
+  readonly taskId: string | undefined;
+  /** How many names were asked for, and for how many ours was shown. */
+  readonly asked: number;
+  readonly right: number;
+  /** The others. */
+  readonly wrong: readonly Pick<ServedLook, 'domain' | 'verdict'>[];
+}
+
+function servedFacts({ at, expected, looks }: WireSeen) {
+  const endpoints = Map.groupBy(looks, ({ endpoint }) => endpoint);
+  const instances = [...endpoints].map(([endpoint, all]): InstanceServes => {
+    const wrong = all.filter(({ verdict }) => verdict.kind !== 'served');
+    return {
+      endpoint,
+      taskId: all[0]?.taskId,
+      asked: all.length,
+      right: all.length - wrong.length,
+      wrong: wrong.map(({ domain, verdict }) => ({ domain, verdict })),
+    };
+  });
+  return { at, expected, instances };
 }
 
 function facts({ fingerprint, issuer, domains, notBefore, notAfter }: CertificateBundle) {

@@ -13,7 +13,7 @@ import type { RefusedName } from '../certificates/spec.ts';
 import { imported } from './imported.ts';
 import { foretold, install, nowhere, prove, watch } from './installing.ts';
 import { type NameStanding, nextPreflightAt, preflightDue, routesMayCome } from './names.ts';
-import type { Observation, Policy } from './observation.ts';
+import type { Observation, Policy, WireSeen } from './observation.ts';
 import { chargedTo, lookAhead, order, orderRunning } from './ordering.ts';
 import { forgetting, restore } from './restoring.ts';
 import { type Leader, type Situation, situation } from './situation.ts';
@@ -47,6 +47,13 @@ export interface CertificateStatus {
   readonly progress: OrderProgress | undefined;
 }
 
+/** The deployments of marathon-lb that Marathon lists. */
+export interface DeploymentsSeen {
+  readonly running: readonly string[];
+  /** The one that our last PUT began, while it is one of them. */
+  readonly ours: string | undefined;
+}
+
 export interface Plan {
   readonly at: Date;
   readonly certificate: CertificateStatus;
@@ -61,6 +68,9 @@ export interface Plan {
   readonly preflightDue: readonly string[];
   /** What an order of all the names would be charged to; empty for a private CA. */
   readonly budgets: readonly Budget[];
+  /** What the load balancers were last seen to serve; undefined: not looked at. */
+  readonly wire: WireSeen | undefined;
+  readonly deployments: DeploymentsSeen;
   readonly checkAgainAt: Date;
 }
 
@@ -85,8 +95,16 @@ export function plan(seen: Observation, policy: Policy): Plan {
     looks: verdict.looks ?? [],
     preflightDue: preflightDue(now),
     budgets: chargedTo(now, now.names.domains),
+    wire: seen.wire,
+    deployments: deploymentsIn(seen),
     checkAgainAt: checkAgainAt(now, verdict),
   };
+}
+
+/** Ours too while its list shows it and the app does not say so yet. */
+function deploymentsIn({ loadBalancer, ourDeployment: ours }: Observation): DeploymentsSeen {
+  const listed = loadBalancer.ok ? loadBalancer.value.deployments : [];
+  return { running: [...new Set([...listed, ...(ours === undefined ? [] : [ours])])], ours };
 }
 
 /** Read from the top: the first rule that speaks wins. */
