@@ -17,7 +17,7 @@ import { poll } from './poll.ts';
 import { AcmeError, verdict } from './problem.ts';
 import type { AcmeOrder, Session } from './session.ts';
 import type { Authority } from './transport.ts';
-import { validate } from './validation.ts';
+import { validate, whyInvalid } from './validation.ts';
 
 /** LE takes seconds; a CA that signs by hand or in a queue may take longer, and the order is not lost then either. */
 const ISSUING_MS = 5 * 60_000;
@@ -142,17 +142,20 @@ async function askFor(job: Job, names: readonly string[]): Promise<AcmeOrder> {
 async function takeUp(job: Job, saved: OrderInFlight | undefined): Promise<Placed | undefined> {
   if (saved === undefined) return undefined;
   job.report('order');
-  const order = await stillGood(job, saved);
-  const placed = order && (await withFittingKey(job, saved, order));
+  const order = await stillThere(job, saved);
+  const unread = order?.status === 'invalid' ? await whyInvalid(job, order) : undefined;
+  const placed = order && unread === undefined ? await withFittingKey(job, saved, order) : undefined;
   if (placed === undefined) await job.journal.clearOrder();
+  // Names that failed while nobody could read it are told before they are ordered again, and fail again.
+  if (unread !== undefined && unread.domains.length > 0) throw unread;
   return placed;
 }
 
-async function stillGood({ session, spec, authority }: Job, saved: OrderInFlight): Promise<AcmeOrder | undefined> {
+async function stillThere({ session, spec, authority }: Job, saved: OrderInFlight): Promise<AcmeOrder | undefined> {
   if (saved.directory !== authority.directoryUrl || !sameNames(saved.domains, spec.domains)) return undefined;
   try {
     const order = await session.order(saved.url);
-    const alive = order.status !== 'invalid' && (order.expires === undefined || order.expires > new Date());
+    const alive = order.expires === undefined || order.expires > new Date();
     return alive && sameNames(order.names, spec.domains) ? order : undefined;
   } catch (error) {
     if (isOver(error) && error.type !== 'accountDoesNotExist') return undefined; // 404, not ours …

@@ -69,10 +69,11 @@ async function trigger({ session, challenges }: Job, url: string, tokens: string
 }
 
 /** Which names failed, and why. Waits a while for the others, whose tokens must not go under the CA's feet. */
-async function whyInvalid(job: Job, order: AcmeOrder): Promise<AcmeError> {
+export async function whyInvalid(job: Job, order: AcmeOrder): Promise<AcmeError> {
   const failed: Subproblem[] = [];
   await readVerdicts(job, order.authorizations, failed).catch((error: unknown) => {
-    if (!(error instanceof AcmeError)) throw error; // else what is known already will have to do
+    // What is known already will have to do; with nothing known, the next try reads it from the order that is kept.
+    if (!(error instanceof AcmeError) || failed.length + order.problems.length === 0) throw error;
   });
   return verdict(failed.length > 0 ? failed : order.problems);
 }

@@ -20,6 +20,7 @@ import type { Account, OrderInFlight } from '../../src/store.ts';
 import { startForwardProxy } from '../support/forward-proxy.ts';
 import { type Pebble, type PebbleOptions, startPebble } from '../support/pebble.ts';
 import { type RecordingProxy, startRecordingProxy } from '../support/recording-proxy.ts';
+import { until } from '../support/until.ts';
 
 const TWO = ['a.example', 'b.example'];
 /** Nothing listens there: the names' machine that is down. */
@@ -372,6 +373,27 @@ test('the names that failed are told, each with what the CA said and the cure, a
     /^ACME: \S+: connection: .*connection refused.*Is marathon-lb running on the machine that/,
   );
   assert.deepEqual([challenges.left(), journal.order, pebble.issued()], [[], undefined, 0]);
+});
+
+test('the CA goes away before its verdict is read: the next try reads it, and orders nothing', async (t) => {
+  const { order, journal, pebble, proxy } = await world(t, { proxied: true });
+  assert.ok(proxy);
+  await pebble.resolve('bad.example', DOWN);
+  let triggered = false;
+  proxy.hooks = {
+    onRequest: (_n, { path }) => {
+      triggered ||= path.startsWith('/chalZ/');
+      return triggered && /^\/(my-order|authZ)\//.test(path) ? 'drop' : 'pass';
+    },
+  };
+  assert.ok((await refused(order(['bad.example']))).undecided);
+  assert.ok(journal.order);
+  await until(() => /set INVALID|Err:|connection refused/i.test(pebble.log()), 'the CA to have come in vain');
+
+  proxy.hooks = {};
+  const error = await refused(order(['bad.example']));
+  assert.deepEqual(error.domains, ['bad.example']);
+  assert.deepEqual([pebble.orders(), journal.order], [1, undefined]);
 });
 
 test('after a name has failed, the order for the others proves none of them again', async (t) => {
