@@ -76,6 +76,8 @@ export class Store {
   #certbots: readonly Lineage[] = [];
   /** By file, a digest of what it said when it was last read or written here. */
   readonly #known = new Map<string, string>();
+  /** The file that could not be written or removed last, and how much was to be in it. */
+  #refused: { readonly name: string; readonly size: number } | undefined;
   /** Nothing is written, moved or mended. */
   #onlyLooks = false;
   /** Writes happen one after the other, in the order asked for. */
@@ -312,6 +314,7 @@ export class Store {
       this.#known.set(name, digestOf(text));
       this.#nowWritable();
     } catch (error) {
+      this.#refused = { name, size: text.length };
       throw this.#notWritable(name, error);
     }
   }
@@ -323,6 +326,7 @@ export class Store {
       this.#known.delete(name);
       await syncFolder(this.#dir);
     } catch (error) {
+      this.#refused = { name, size: 0 };
       throw this.#notWritable(name, error);
     }
   }
@@ -347,8 +351,17 @@ export class Store {
 
   async #tryWriting(): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-    const probe = await writeTemporary(this.#dir, LEDGER, PROBE);
+    const { name = LEDGER, size = 0 } = this.#refused ?? {};
+    const probe = await writeTemporary(this.#dir, name, PROBE.padEnd(size, '.'));
     await rm(probe, { force: true });
+    if (this.#refused !== undefined) await this.#tryAnew(name);
+    this.#refused = undefined;
+  }
+
+  /** A folder that takes one file may refuse another; taken for well, each look would order, and fail to note it. */
+  async #tryAnew(name: string): Promise<void> {
+    const text = await readText(this.#path(name), LARGEST_FILE).catch(() => undefined);
+    if (text !== undefined) await replaceFile(this.#dir, name, text);
   }
 
   /** As good an answer as there is without writing: a folder that is not there yet can still be made. */

@@ -120,6 +120,38 @@ test('a full disk: what is there is read, nothing is replaced by less, nothing i
   );
 });
 
+test('room for a probe, and not for our ledger: one save fails, and nothing is ordered until there is room', async (t) => {
+  const dir = await disk(t);
+  const store = await opened(dir);
+  const room = join(dir, 'somebody-elses');
+  await writeFile(room, Buffer.alloc(200_000));
+  fill(dir);
+  await rm(room);
+  const long = Array.from({ length: 200 }, (_, n) => `${n}`.padStart(2_000, 'A'));
+  await assert.rejects(
+    store.changeLedger((ledger) => ({ ...ledger, installed: long })),
+    /ENOSPC/,
+  );
+  for (const look of ['the next look', 'the one after']) assert.equal((await store.read()).writable, false, look);
+  await makeRoom(dir);
+  assert.equal((await store.read()).writable, true);
+});
+
+test('one file that cannot be replaced: nothing is ordered until it can', async (t) => {
+  const dir = await disk(t);
+  const store = await filled(dir);
+  const ledger = join(dir, 'ledger.json');
+  execFileSync('mount', ['--bind', ledger, ledger]); // a mount point can be written, and not renamed over: EBUSY
+  await assert.rejects(
+    store.changeLedger((before) => withInstalled(before, 'CC:DD')),
+    /ledger\.json cannot be written/,
+  );
+  for (const look of ['the next look', 'the one after']) assert.equal((await store.read()).writable, false, look);
+  execFileSync('umount', [ledger]);
+  assert.equal((await store.read()).writable, true);
+  assert.deepEqual((await store.read()).ledger.installed, ['AA:BB']);
+});
+
 test('a mount that turns read-only: read all the same, nothing is ordered; mounted for writing it is well again', async (t) => {
   const dir = await disk(t);
   const store = await filled(dir);
