@@ -11,7 +11,7 @@ import { type App, isSettled } from '../marathon/app.ts';
 import { oversize } from '../marathon/size.ts';
 import { fearsLabels, foretell, foretellWaiting, labelNotes } from './foretelling.ts';
 import type { WireSeen } from './observation.ts';
-import { givenUp, isWorthKeeping } from './restoring.ts';
+import { givenUp, isWorthKeeping, refusedBefore } from './restoring.ts';
 import { servedFinding, stuckFinding } from './sentences.ts';
 import type { Situation } from './situation.ts';
 import { type Slot, slotObjection } from './slots.ts';
@@ -19,8 +19,6 @@ import { HOUR, later, list, MINUTE, pace, SECOND, type Verdict } from './verdict
 
 /** How often the wire is asked when all is well. */
 const WIRE_EVERY = 6 * HOUR;
-/** A PUT that Marathon refuses for good (rights, validation) is not repeated sooner: somebody has to change something. */
-const REFUSED_PAUSE = 15 * MINUTE;
 
 /** No variable is left for a certificate of ours: then none is ordered either. */
 export function nowhere({ placement, seen }: Situation): Verdict | undefined {
@@ -42,7 +40,7 @@ export function install(now: Situation): Verdict | undefined {
     tooLarge(now, bundle, [slot, ...stale]) ??
     behindDeployment(now) ??
     hazardous(now) ??
-    refusedBefore(now, bundle) ??
+    backingOff(now, bundle) ??
     amongOthers(now) ??
     post(now, bundle, { slots: [slot, ...stale], replacement })
   );
@@ -140,10 +138,13 @@ const ANOTHER =
   'see that the clock is right; if it is, take certificate.json out of the state folder, and another one is ordered';
 
 /** What we last put into this slot is not there any more: somebody replaced it. */
-function replacementIn({ name, content }: Slot, { posted }: Ledger, at: Date): Replacement | undefined {
+function replacementIn({ name, content }: Slot, { posted, installed }: Ledger, at: Date): Replacement | undefined {
   const last = posted[name];
-  const isThere = 'bundle' in content && content.bundle.fingerprint === last;
-  return last === undefined || isThere ? undefined : { at, slot: name, fingerprint: last };
+  if (last === undefined) return undefined;
+  const found = 'bundle' in content ? installed.indexOf(content.bundle.fingerprint) : -1;
+  // A later one of ours, too: of its PUT only the answer was lost.
+  const isOurs = found >= 0 && found >= installed.indexOf(last);
+  return isOurs ? undefined : { at, slot: name, fingerprint: last };
 }
 
 function disputed(
@@ -188,14 +189,9 @@ function hazardous({ slots, seen }: Situation): Verdict | undefined {
   };
 }
 
-function refusedBefore({ seen }: Situation, bundle: CertificateBundle): Verdict | undefined {
-  const failed = seen.failedInstall;
-  if (failed === undefined || failed.fingerprint !== bundle.fingerprint) return undefined;
-  if (seen.loadBalancer.ok && seen.loadBalancer.value.version !== failed.loadBalancerVersion) return undefined;
-  const wait = failed.retryable ? Math.min(SECOND * 2 ** failed.count, 5 * MINUTE) : REFUSED_PAUSE;
-  const at = later(failed.at, wait);
-  if (at <= seen.at) return undefined;
-  return { state: 'backing-off', why: `${failed.problem}; next try ${at.toISOString()}`, againAt: at };
+function backingOff(now: Situation, { fingerprint }: CertificateBundle): Verdict | undefined {
+  const refused = refusedBefore(now, fingerprint);
+  return refused && { state: 'backing-off', why: refused.why, againAt: refused.until };
 }
 
 /** Our value is in the environment; Marathon makes the tasks run with it. */

@@ -16,6 +16,8 @@ import { type Action, later, MINUTE, SECOND, type Verdict } from './verdict.ts';
 
 /** New tasks that have failed; one may have met a sick agent. */
 const FAILED_ENOUGH = 2;
+/** A PUT that Marathon refuses for good (rights, validation) is not repeated sooner: somebody has to change something. */
+const REFUSED_PAUSE = 15 * MINUTE;
 
 /** No load balancer serves since our certificate is in its environment: put back what was there, or say why not. */
 export function restore(now: Situation): Verdict | undefined {
@@ -27,8 +29,11 @@ export function restore(now: Situation): Verdict | undefined {
   const found = `no task of ${policy.loadBalancerId} is healthy, and ${seen.failedLaunches.length} new ones have failed since our certificate ${fingerprint} was put into ${slot.name}${lastWords(seen)}`;
   if (!policy.restore || kept?.fingerprint !== fingerprint) return byHand(now, slot, found);
   const slots = Object.keys(kept.values);
-  const action: Action = { kind: 'restore', fingerprint, slots };
   const what = `what was in ${slots.join(', ')} before is put back, once`;
+  const refused = refusedBefore(now, fingerprint);
+  if (refused !== undefined)
+    return { state: 'stuck', why: `${found}; ${what}: ${refused.why}`, againAt: refused.until };
+  const action: Action = { kind: 'restore', fingerprint, slots };
   return { state: 'stuck', why: `${found}; ${what}`, actions: [action], againAt: later(seen.at, SECOND) };
 }
 
@@ -46,9 +51,14 @@ function byHand({ seen, policy }: Situation, { name }: Slot, found: string): Ver
   };
 }
 
-/** It is there, and we put it there last: what anybody else has changed since is not ours to undo. */
-function isPostedByUs(name: string, content: Slot['content'], { stored }: Observation): boolean {
-  return 'bundle' in content && stored.ledger.posted[name] === content.bundle.fingerprint;
+/**
+ * It is there, and we put it there last: what anybody else has changed since is not ours to undo. Where the answer to our
+ * PUT was lost, only what was kept before it tells.
+ */
+function isPostedByUs(name: string, content: Slot['content'], { stored: { ledger, kept } }: Observation): boolean {
+  if (!('bundle' in content)) return false;
+  const { fingerprint } = content.bundle;
+  return ledger.posted[name] === fingerprint || (kept?.fingerprint === fingerprint && name in kept.values);
 }
 
 function fingerprintIn({ content }: Slot): string {
@@ -83,6 +93,16 @@ export function forgetting({ seen, policy }: Situation): readonly Action[] {
 function isInPlace(seen: Observation, { fingerprint, values }: { fingerprint: string; values: object }): boolean {
   const { posted } = seen.stored.ledger;
   return Object.keys(values).every((slot) => posted[slot] === fingerprint);
+}
+
+/** Marathon did not take our last PUT about this certificate, be it to post it or to take it back: until when it is left alone. */
+export function refusedBefore({ seen }: Situation, fingerprint: string): { why: string; until: Date } | undefined {
+  const failed = seen.failedInstall;
+  if (failed === undefined || failed.fingerprint !== fingerprint) return undefined;
+  if (seen.loadBalancer.ok && seen.loadBalancer.value.version !== failed.loadBalancerVersion) return undefined;
+  const wait = failed.retryable ? Math.min(SECOND * 2 ** failed.count, 5 * MINUTE) : REFUSED_PAUSE;
+  const until = later(failed.at, wait);
+  return until <= seen.at ? undefined : { why: `${failed.problem}; next try ${until.toISOString()}`, until };
 }
 
 /** HAProxy did not start with it once. It is not tried a second time, whatever has changed. */

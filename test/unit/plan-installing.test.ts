@@ -35,6 +35,7 @@ import { kinds, type Row, runRows } from '../support/plan-table.ts';
 /** Issued, and not in marathon-lb yet. */
 const issued = { loadBalancer: loadBalancer({ env: holding() }), stored: stored({ ledger: ledger() }) };
 const older = certificate({ notBefore: ago(70 * DAY) });
+const halfway = certificate({ notBefore: ago(40 * DAY) });
 
 const refused = (differing: Partial<FailedInstall>): FailedInstall => ({
   at: NOW,
@@ -527,6 +528,14 @@ test('a rollback to an older certificate of ours is a replacement, too', () => {
   const [action] = plan(observation(seen), policy()).actions;
   assert.ok(action?.kind === 'install');
   assert.equal(action.replacement?.fingerprint, CURRENT.fingerprint);
+});
+
+test('one of ours that came after what we noted is no replacement: of its PUT only the answer was lost', () => {
+  const known = { ...remembering(older), installed: [older.fingerprint, halfway.fingerprint, CURRENT.fingerprint] };
+  const seen = { stored: stored({ ledger: known }), loadBalancer: loadBalancer({ env: holding(halfway) }) };
+  const { actions, certificate: held } = plan(observation(seen), policy());
+  assert.ok(actions[0]?.kind === 'install');
+  assert.deepEqual([actions[0].replacement, /somebody/.test(held.why)], [undefined, false]);
 });
 
 test('two keepers of different names on one load balancer end without a war', () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FailedLaunches } from '../../src/launches.ts';
 import type { App, Task, TaskFailure } from '../../src/marathon/app.ts';
+import type { FailedInstall } from '../../src/plan/observation.ts';
 import {
   ago,
   CURRENT,
@@ -13,6 +14,7 @@ import {
   NOW,
   placeholder,
   remembering,
+  SECOND,
   SLOT,
   stored,
   task,
@@ -31,6 +33,14 @@ const down = {
   unsettledSince: ago(MINUTE),
   failedLaunches,
 };
+const refused = (count: number): FailedInstall => ({
+  at: count === 0 ? ago(MINUTE) : NOW,
+  fingerprint: CURRENT.fingerprint,
+  loadBalancerVersion: VERSION,
+  problem: 'Marathon: PUT /v2/apps/marathon-lb: 503',
+  retryable: true,
+  count,
+});
 const blocked = { ...remembering(CURRENT), posted: {}, blocked: [CURRENT.fingerprint] };
 
 const ROWS: readonly Row[] = [
@@ -98,6 +108,20 @@ const ROWS: readonly Row[] = [
     seen: { ...down, loadBalancer: loadBalancer({ tasks: sick }), stored: stored() },
     state: 'deploying',
     why: /has fewer than 2 current, healthy tasks/,
+  },
+  {
+    name: 'Marathon refused to put it back a moment ago: asked again when its time comes, not with every look',
+    seen: { ...down, failedInstall: refused(4) },
+    state: 'stuck',
+    why: /is put back, once: Marathon: PUT .* 503; next try 2026-11-22T12:00:16/,
+    againIn: 16 * SECOND,
+  },
+  { name: 'that time has come', seen: { ...down, failedInstall: refused(0) }, state: 'stuck', actions: ['restore'] },
+  {
+    name: 'the answer to our PUT was lost, or we were killed before we could note it: what was kept before it tells',
+    seen: { ...down, stored: stored({ kept, ledger: { ...remembering(CURRENT), posted: {} } }) },
+    state: 'stuck',
+    actions: ['restore'],
   },
   { name: 'paused: told, not done', seen: down, policy: { pause: true }, state: 'stuck', actions: [] },
 
