@@ -105,7 +105,9 @@ function summaryOf(results: readonly Result[], seconds: number, isSet: boolean):
 }
 
 function added(a: Counts, b: Counts): Counts {
-  return Object.fromEntries(Object.entries(a).map(([key, value]) => [key, value + b[key as keyof Counts]])) as unknown as Counts;
+  return Object.fromEntries(
+    Object.entries(a).map(([key, value]) => [key, value + b[key as keyof Counts]]),
+  ) as unknown as Counts;
 }
 
 function asText({ seeds, failed, neverFired, fired, totals, seconds }: Summary): string {

@@ -145,7 +145,7 @@ function pop(heap: Timer[]): Timer | undefined {
 /** The prototype stays the real one, so that dates made by Node itself are dates to everybody. */
 function VirtualDate(this: unknown, ...facts: [number | string | Date]): Date | string {
   if (new.target === undefined) return new real.Date(wallClock()).toString();
-  return facts.length === 0 ? new real.Date(wallClock()) : new real.Date(...facts);
+  return (facts as unknown[]).length === 0 ? new real.Date(wallClock()) : new real.Date(...facts);
 }
 VirtualDate.prototype = real.Date.prototype;
 Object.assign(VirtualDate, { now: wallClock, parse: real.Date.parse, UTC: real.Date.UTC });
@@ -203,7 +203,11 @@ function createHash(algorithm: string): unknown {
   let text = '';
   const hash = {
     update(more: unknown): unknown {
-      if (typeof more !== 'string') return real.createHash(algorithm).update(text).update(more as Buffer);
+      if (typeof more !== 'string')
+        return real
+          .createHash(algorithm)
+          .update(text)
+          .update(more as Buffer);
       text += more;
       return hash;
     },

@@ -200,7 +200,7 @@ function fileHandle(place: Place, inode: Inode): Partial<FileHandle> {
         if (volume.fault === 'failing') throw failure('EIO', name);
         inode.data = String(text);
       }),
-    readFile: (() => perform(place, `read ${name}`, () => textOf(place, inode))) as FileHandle['readFile'],
+    readFile: (() => perform(place, `read ${name}`, () => textOf(place, inode))) as unknown as FileHandle['readFile'],
     stat: (async () => statsOf(inode)) as unknown as FileHandle['stat'],
     sync: () => perform(place, `sync ${name}`, () => void Object.assign(inode, { synced: inode.data })),
     close: async () => {},

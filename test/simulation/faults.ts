@@ -53,9 +53,15 @@ function outage(kind: string, how: Outage, aYear: number): Fault {
       const { authority } = world;
       if (authority.outage !== undefined) return false;
       authority.outage = how;
-      return during(world, 'ca', draw.spread(2 * MINUTE, 5 * DAY), () => {
-        authority.outage = undefined;
-      }, BACK_OFF);
+      return during(
+        world,
+        'ca',
+        draw.spread(2 * MINUTE, 5 * DAY),
+        () => {
+          authority.outage = undefined;
+        },
+        BACK_OFF,
+      );
     },
   };
 }
@@ -151,7 +157,13 @@ function slotOfOurs(world: World): string | undefined {
 function boughtFor(world: World, domains: readonly string[], days: number): string {
   const { clock } = world;
   const key = modelKey(clock.random);
-  const facts = { domains, key, notBefore: clock.now - DAY, notAfter: clock.now + days * DAY, serial: 10_000 + (clock.now % 1e9) };
+  const facts = {
+    domains,
+    key,
+    notBefore: clock.now - DAY,
+    notAfter: clock.now + days * DAY,
+    serial: 10_000 + (clock.now % 1e9),
+  };
   return chain(facts, 'bought') + privatePem(key);
 }
 
@@ -182,7 +194,12 @@ const KILL_IN_ORDER: Fault = {
   },
 };
 
-function life(kind: string, days: number, reuseMs: number, at: (draw: Random) => number): Fault & { readonly once: (draw: Random) => number } {
+function life(
+  kind: string,
+  days: number,
+  reuseMs: number,
+  at: (draw: Random) => number,
+): Fault & { readonly once: (draw: Random) => number } {
   return {
     kind,
     aYear: 0,
@@ -218,7 +235,11 @@ const SHORT_LIVED: Fault = {
   },
 };
 
-function labels(kind: string, aYear: number, change: (now: readonly string[], draw: Random) => readonly string[] | undefined): Fault {
+function labels(
+  kind: string,
+  aYear: number,
+  change: (now: readonly string[], draw: Random) => readonly string[] | undefined,
+): Fault {
   return {
     kind,
     aYear,
@@ -235,7 +256,8 @@ function another(now: readonly string[], draw: Random): string | undefined {
   return draw.pick(NAMES.filter((name) => !now.includes(name)));
 }
 
-const without = (now: readonly string[], name: string | undefined): readonly string[] => now.filter((one) => one !== name);
+const without = (now: readonly string[], name: string | undefined): readonly string[] =>
+  now.filter((one) => one !== name);
 
 const LABELS: readonly Fault[] = [
   labels('name added', 2, (now, draw) => {
@@ -335,9 +357,15 @@ const BALANCER: readonly Fault[] = [
       const { balancer } = world;
       if (balancer.stuck) return false;
       balancer.stuck = true;
-      return during(world, 'balancer', draw.spread(5 * MINUTE, 10 * DAY), () => {
-        balancer.stuck = false;
-      }, 2 * HOUR);
+      return during(
+        world,
+        'balancer',
+        draw.spread(5 * MINUTE, 10 * DAY),
+        () => {
+          balancer.stuck = false;
+        },
+        2 * HOUR,
+      );
     },
   },
   {
@@ -387,9 +415,15 @@ const BALANCER: readonly Fault[] = [
     begin: (world, draw) => {
       if (world.wireBlocked) return false;
       world.wireBlocked = true;
-      return during(world, 'balancer', draw.spread(10 * MINUTE, 5 * DAY), () => {
-        world.wireBlocked = false;
-      }, BACK_OFF);
+      return during(
+        world,
+        'balancer',
+        draw.spread(10 * MINUTE, 5 * DAY),
+        () => {
+          world.wireBlocked = false;
+        },
+        BACK_OFF,
+      );
     },
   },
 ];
@@ -442,8 +476,15 @@ const EDITS: readonly Fault[] = [
     aYear: 1,
     begin: (world, draw) => {
       const slot = freeSlot(world);
-      if (slot === undefined || slot === CERT_ENV || !edit(world, { [slot]: '-----BEGIN CERTIFICATE-----\nMIIB\n' })) return false;
-      return during(world, 'balancer', draw.spread(10 * MINUTE, 3 * DAY), () => world.retry(() => edit(world, { [slot]: '' }, true)), 3 * HOUR);
+      if (slot === undefined || slot === CERT_ENV || !edit(world, { [slot]: '-----BEGIN CERTIFICATE-----\nMIIB\n' }))
+        return false;
+      return during(
+        world,
+        'balancer',
+        draw.spread(10 * MINUTE, 3 * DAY),
+        () => world.retry(() => edit(world, { [slot]: '' }, true)),
+        3 * HOUR,
+      );
     },
   },
   {
@@ -477,10 +518,16 @@ function clockJump(kind: string, direction: 1 | -1): Fault {
       clock.offset = direction * draw.spread(10 * MINUTE, 20 * DAY);
       world.trace(`our clock is ${Math.round(clock.offset / MINUTE)} minutes off`);
       for (const task of world.fleet.alive) task.wake();
-      return during(world, 'clock', draw.spread(MINUTE, 4 * DAY), () => {
-        clock.offset = 0;
-        world.trace('our clock is right again');
-      }, 8 * DAY);
+      return during(
+        world,
+        'clock',
+        draw.spread(MINUTE, 4 * DAY),
+        () => {
+          clock.offset = 0;
+          world.trace('our clock is right again');
+        },
+        8 * DAY,
+      );
     },
   };
 }
@@ -495,7 +542,8 @@ function blunder(kind: string, how: Blunder): Fault {
       authority.blunders.push(how);
       world.health.begin('ca');
       const wait = (): void => {
-        if (authority.blunders.length > 0 && world.clock.now < world.calmFrom) return void world.clock.after(HOUR, wait);
+        if (authority.blunders.length > 0 && world.clock.now < world.calmFrom)
+          return void world.clock.after(HOUR, wait);
         authority.blunders = [];
         world.health.end('ca', BACK_OFF);
       };
@@ -519,9 +567,15 @@ const AUTHORITY: readonly Fault[] = [
       const { authority } = world;
       if (authority.lossy > 0) return false;
       authority.lossy = draw.between(0.05, 0.6);
-      return during(world, 'ca', draw.spread(HOUR, 20 * DAY), () => {
-        authority.lossy = 0;
-      }, BACK_OFF);
+      return during(
+        world,
+        'ca',
+        draw.spread(HOUR, 20 * DAY),
+        () => {
+          authority.lossy = 0;
+        },
+        BACK_OFF,
+      );
     },
   },
   {
@@ -578,7 +632,13 @@ const DISK: readonly Fault[] = [
       const name = draw.pick(volume.names.filter((one) => one.endsWith('.json')));
       const inode = name === undefined ? undefined : volume.find(name);
       if (inode === undefined) return false;
-      inode.data = draw.pick(['', '{', inode.data.slice(0, inode.data.length / 2), '{"formatVersion": 1}', inode.data.replace('M', 'N')]);
+      inode.data = draw.pick([
+        '',
+        '{',
+        inode.data.slice(0, inode.data.length / 2),
+        '{"formatVersion": 1}',
+        inode.data.replace('M', 'N'),
+      ]);
       inode.synced = inode.data;
       return true;
     },

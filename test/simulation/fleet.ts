@@ -48,7 +48,7 @@ export class Fleet {
     this.#version = this.#stamp();
   }
 
-  get alive(): readonly Program[] {
+  get alive(): Program[] {
     return this.tasks.filter(({ isAlive }) => isAlive);
   }
 
@@ -67,7 +67,7 @@ export class Fleet {
       labels: this.labels,
       lastConfigChangeAt: this.#version,
       deployments: [],
-      tasks: this.alive.map(({ id, version, startedAt, healthy }) => ({
+      tasks: this.alive.map(({ id, version, startedAt, healthySince }) => ({
         id,
         host: '10.1.0.1',
         ports: [8080, 9000],
@@ -75,7 +75,8 @@ export class Fleet {
         version,
         stagedAt: new Date(startedAt),
         startedAt: new Date(startedAt),
-        alive: hasHealthChecks ? healthy : undefined,
+        alive: hasHealthChecks && healthySince !== undefined ? true : undefined,
+        passedAt: hasHealthChecks && healthySince !== undefined ? new Date(healthySince) : undefined,
       })),
       hasHealthChecks,
       containerPorts: [80, 9000],
@@ -100,7 +101,7 @@ export class Fleet {
     trace(`${id} starts`);
     task.start();
     clock.after(random.between(2_000, 15_000), () => {
-      task.healthy = true;
+      task.healthySince = clock.now;
       onChange();
     });
     onChange();
@@ -114,7 +115,9 @@ export class Fleet {
       this.past.push(this.labels);
     }
     this.#version = this.#stamp();
-    this.#facts.trace(names === undefined ? 'Marathon: our app is upgraded' : `Marathon: labels are now ${names.join(', ')}`);
+    this.#facts.trace(
+      names === undefined ? 'Marathon: our app is upgraded' : `Marathon: labels are now ${names.join(', ')}`,
+    );
     void this.#replace(this.#version);
   }
 
@@ -161,7 +164,14 @@ export class Fleet {
     if (alsoMachine) task.volume.crash(random);
     this.tasks = this.alive;
     const at = new Date(clock.now);
-    this.lastFailure = { state: 'TASK_FAILED', message: 'killed', at, taskId: task.id, host: '10.1.0.1', version: undefined };
+    this.lastFailure = {
+      state: 'TASK_FAILED',
+      message: 'killed',
+      at,
+      taskId: task.id,
+      host: '10.1.0.1',
+      version: undefined,
+    };
     onChange();
     this.#comeBack();
   }

@@ -22,7 +22,18 @@ const GRACE = 8 * DAY;
 /** A label edit travels: what was wanted until just now may still be ordered, and what is new may not be known. */
 const EDIT_SETTLES = HOUR;
 /** States that ask for a person, so that there has to be something to do, or somebody to wait for. */
-const ALARMING = new Set(['blind', 'not-writable', 'backing-off', 'not-installable', 'contested', 'stuck', 'not-served', 'unproven', 'degraded', 'waiting-for-route']);
+const ALARMING = new Set([
+  'blind',
+  'not-writable',
+  'backing-off',
+  'not-installable',
+  'contested',
+  'stuck',
+  'not-served',
+  'unproven',
+  'degraded',
+  'waiting-for-route',
+]);
 /** A loop that turns more often in a minute does nothing else, at 0.05 CPU. */
 const PASSES_A_MINUTE = 200;
 /** Of the same state with another reason: more in an hour is a log that nobody reads. */
@@ -76,7 +87,10 @@ export class Judge {
     const lifeMs = end - bundle.notBefore.getTime();
     const goodSince = this.#goodSince(name);
     if (goodSince === undefined || goodSince > end - lifeMs / 6 || wantedSince > end - lifeMs / 6) return;
-    this.#once(`${name} is served with a certificate that ended ${new Date(end).toISOString()}, although all was well since ${new Date(goodSince).toISOString()}`, bundle.fingerprint + name);
+    this.#once(
+      `${name} is served with a certificate that ended ${new Date(end).toISOString()}, although all was well since ${new Date(goodSince).toISOString()}`,
+      bundle.fingerprint + name,
+    );
   }
 
   /** A name that is well, with all else well, has a valid certificate on every load balancer within the grace. */
@@ -86,9 +100,28 @@ export class Judge {
     const since = this.#unservedSince.get(name) ?? clock.now;
     this.#unservedSince.set(name, since);
     const goodSince = this.#goodSince(name);
-    if (goodSince === undefined) return;
-    const from = Math.max(since, goodSince, wantedSince);
-    if (clock.now - from > GRACE) this.#once(`${name} has had no valid certificate since ${new Date(from).toISOString()}, although all was well`, `unserved ${name} ${since}`);
+    const freeSince = this.#freeSince(name);
+    if (goodSince === undefined || freeSince === undefined) return;
+    const from = Math.max(since, goodSince, freeSince, wantedSince);
+    if (clock.now - from > GRACE)
+      this.#once(
+        `${name} has had no valid certificate since ${new Date(from).toISOString()}, although all was well`,
+        `unserved ${name} ${since}`,
+      );
+  }
+
+  /** There is one certificate: a name on it that fails holds up new ones, for it must not be lost for their sake. */
+  #freeSince(name: string): number | undefined {
+    const { balancer, wantedSince, clock } = this.#world;
+    let since = clock.startedAt;
+    for (const other of wantedSince.keys()) {
+      const isServed = balancer.tasks.some(({ env }) => isGood(servedBy(env, other), other, clock.now));
+      if (other === name || !isServed) continue;
+      const goodSince = this.#goodSince(other);
+      if (goodSince === undefined) return undefined;
+      since = Math.max(since, goodSince);
+    }
+    return since;
   }
 
   #goodSince(name: string): number | undefined {
@@ -120,14 +153,16 @@ export class Judge {
     const next = typeof value === 'string' ? read(value) : undefined;
     const found = before[slot];
     const old = typeof found === 'string' ? read(found) : undefined;
-    if (next === undefined) return this.#say(`${by.id} posts to ${slot} what HAProxy would refuse`);
+    if (next === undefined) return void this.#say(`${by.id} posts to ${slot} what HAProxy would refuse`);
     if (next.notAfter.getTime() <= clock.now) this.#say(`${by.id} posts an expired certificate to ${slot}`);
-    if (!isOurs(next) && !next.domains.every((name) => this.#world.everWanted.has(name))) this.#say(`${by.id} posts to ${slot} what is somebody else's: ${next.issuer}`);
+    if (!isOurs(next) && !next.domains.every((name) => this.#world.everWanted.has(name)))
+      this.#say(`${by.id} posts to ${slot} what is somebody else's: ${next.issuer}`);
     this.#chain(by, slot, next);
     if (typeof found === 'object') this.#say(`${by.id} overwrites the secret in ${slot}`);
     if (typeof found === 'string' && found.trim() !== '') this.#mayGo(by, slot, found, old);
     const last = this.#posted.get(slot);
-    if (last === next.fingerprint && !isDisturbed(slot)) this.#say(`${by.id} posts ${next.fingerprint.slice(0, 11)} to ${slot} once more`);
+    if (last === next.fingerprint && !isDisturbed(slot))
+      this.#say(`${by.id} posts ${next.fingerprint.slice(0, 11)} to ${slot} once more`);
     this.#posted.set(slot, next.fingerprint);
     if (old !== undefined && isOurs(old)) this.#namesKept(by, slot, old, next, after);
   }
@@ -139,7 +174,8 @@ export class Judge {
 
   /** What was put there by somebody who wants it. */
   #mayGo(by: Program, slot: string, text: string, old: CertificateBundle | undefined): void {
-    if (old === undefined) return this.#say(`${by.id} overwrites what it cannot read in ${slot} (${text.length} characters)`);
+    if (old === undefined)
+      return void this.#say(`${by.id} overwrites what it cannot read in ${slot} (${text.length} characters)`);
     const { clock, everWanted } = this.#world;
     const isAmongOurs = old.domains.every((name) => everWanted.has(name));
     const isFree = old.selfSigned || isOurs(old) || isAmongOurs || old.notAfter.getTime() <= clock.now + clock.offset;
@@ -166,9 +202,13 @@ export class Judge {
   plan(by: Program, planned: Plan): void {
     this.checks += 1;
     const { state, why, cure } = planned.certificate;
-    this.#notBusy(by, `${state}: ${why}; looks ${planned.looks.join(', ')}; again ${planned.checkAgainAt.toISOString()}`);
+    this.#notBusy(
+      by,
+      `${state}: ${why}; looks ${planned.looks.join(', ')}; again ${planned.checkAgainAt.toISOString()}`,
+    );
     if (why.trim() === '') this.#say(`${by.id}: ${state} without a reason`);
-    if (/undefined|\[object|NaN|Invalid Date/.test(`${why} ${cure ?? ''} ${planned.notes.join(' ')}`)) this.#say(`${by.id}: ${state}: ${why}; ${cure}`);
+    if (/undefined|\[object|NaN|Invalid Date/.test(`${why} ${cure ?? ''} ${planned.notes.join(' ')}`))
+      this.#say(`${by.id}: ${state}: ${why}; ${cure}`);
     if (ALARMING.has(state) && why.length < 10) this.#say(`${by.id}: ${state} with a reason of no use: ${why}`);
     if (Number.isNaN(planned.checkAgainAt.getTime()) || planned.checkAgainAt.getTime() > planned.at.getTime() + HOUR)
       this.#say(`${by.id}: ${state}: looks again only ${planned.checkAgainAt}`);
@@ -190,7 +230,10 @@ export class Judge {
     known.gist = gist;
     this.#changes.set(by, known);
     if (known.times.length > CHANGES_AN_HOUR) {
-      this.#once(`${by.id}: ${known.times.length} changes of state in an hour, the last to ${gist}`, `flaps ${by.id} ${Math.floor(clock.now / DAY)}`);
+      this.#once(
+        `${by.id}: ${known.times.length} changes of state in an hour, the last to ${gist}`,
+        `flaps ${by.id} ${Math.floor(clock.now / DAY)}`,
+      );
     }
   }
 
@@ -206,11 +249,14 @@ export class Judge {
     for (const name of wantedSince.keys()) {
       if (names.isRefused(name)) continue;
       const all = balancer.tasks.map(({ env }) => servedBy(env, name));
-      if (!all.every((bundle) => isGood(bundle, name, clock.now))) this.#say(`at the end ${name} has no valid certificate`);
+      if (!all.every((bundle) => isGood(bundle, name, clock.now)))
+        this.#say(`at the end ${name} has no valid certificate`);
     }
     const states = tasks.map(({ planned }) => planned?.certificate.state);
     if (!states.some((state) => state === 'live' || state === 'ordering' || state === 'deploying'))
-      this.#say(`at the end no task says that it is live: ${states.join(', ')}: ${tasks.map(({ planned }) => planned?.certificate.why).join('; ')}`);
+      this.#say(
+        `at the end no task says that it is live: ${states.join(', ')}: ${tasks.map(({ planned }) => planned?.certificate.why).join('; ')}`,
+      );
   }
 
   #once(what: string, key: string): void {
@@ -230,5 +276,10 @@ function isOurs({ issuer }: CertificateBundle): boolean {
 
 function isGood(bundle: CertificateBundle | undefined, name: string, now: number): boolean {
   if (bundle === undefined) return false;
-  return bundle.domains.includes(name) && bundle.notAfter.getTime() > now && bundle.notBefore.getTime() <= now && !bundle.selfSigned;
+  return (
+    bundle.domains.includes(name) &&
+    bundle.notAfter.getTime() > now &&
+    bundle.notBefore.getTime() <= now &&
+    !bundle.selfSigned
+  );
 }

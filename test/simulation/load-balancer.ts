@@ -21,6 +21,7 @@ interface LbTask {
   readonly startedAt: number;
   env: Env;
   alive: boolean | undefined;
+  passedAt: number | undefined;
 }
 
 interface Running {
@@ -176,7 +177,14 @@ export class LoadBalancer {
     const task = this.#random.pick(this.tasks);
     if (task === undefined || this.tasks.length <= 1) return;
     this.tasks = this.tasks.filter((one) => one !== task);
-    this.lastFailure = { state: 'TASK_FAILED', message: 'exited with 137', at: new Date(this.#clock.now), taskId: task.id, host: task.host, version: undefined };
+    this.lastFailure = {
+      state: 'TASK_FAILED',
+      message: 'exited with 137',
+      at: new Date(this.#clock.now),
+      taskId: task.id,
+      host: task.host,
+      version: undefined,
+    };
     this.#trace(`Marathon: ${task.id} of marathon-lb crashes`);
     this.onChange();
     this.#clock.after(this.#random.between(2_000, 40_000), () => {
@@ -195,7 +203,8 @@ export class LoadBalancer {
   }
 
   renewTasks(): void {
-    for (const task of this.tasks) if (task.env !== this.env && !this.isLocked && comesUp(this.env)) task.env = this.env;
+    for (const task of this.tasks)
+      if (task.env !== this.env && !this.isLocked && comesUp(this.env)) task.env = this.env;
     this.onChange();
   }
 
@@ -215,10 +224,11 @@ export class LoadBalancer {
       const old = this.tasks.filter(({ version }) => version !== this.#version);
       const good = this.tasks.filter(({ version, alive }) => version === this.#version && alive === true);
       const [first] = old;
-      if (first === undefined && good.length >= this.instances) return this.#end(running);
+      if (first === undefined && good.length >= this.instances) return void this.#end(running);
       const coming = this.tasks.some(({ version, alive }) => version === this.#version && alive !== true);
       if (!this.stuck && !coming && this.tasks.length <= this.instances) this.#startNew(isOn);
-      if (first !== undefined && good.length + old.length > this.instances) this.tasks = this.tasks.filter((one) => one !== first);
+      if (first !== undefined && good.length + old.length > this.instances)
+        this.tasks = this.tasks.filter((one) => one !== first);
       // Marathon, too, waits longer each time that nothing comes of it.
       const age = this.#clock.now - running.startedAt;
       this.#clock.after(this.#random.between(0.5, 1) * Math.min(Math.max(age / 10, 6_000), 600_000), next);
@@ -232,9 +242,17 @@ export class LoadBalancer {
     const heal = (): void => {
       if (!isOn() || !this.tasks.includes(task)) return;
       task.alive = comesUp(task.env);
+      task.passedAt = this.#clock.now;
       if (task.alive) return;
       this.tasks = this.tasks.filter((one) => one !== task);
-      this.lastFailure = { state: 'TASK_FAILED', message: 'haproxy: cannot load', at: new Date(this.#clock.now), taskId: task.id, host: task.host, version: undefined };
+      this.lastFailure = {
+        state: 'TASK_FAILED',
+        message: 'haproxy: cannot load',
+        at: new Date(this.#clock.now),
+        taskId: task.id,
+        host: task.host,
+        version: undefined,
+      };
     };
     this.#clock.after(this.#random.between(3_000, 20_000), heal);
   }
@@ -250,6 +268,7 @@ export class LoadBalancer {
     this.tasks.push(task);
     this.#clock.after(this.#random.between(3_000, 20_000), () => {
       task.alive = comesUp(task.env);
+      task.passedAt = this.#clock.now;
       this.onChange();
     });
   }
@@ -258,7 +277,15 @@ export class LoadBalancer {
     this.#turn += 1;
     const id = `marathon-lb.${this.#turn}`;
     const host = `10.0.${Math.floor(this.#turn / 250)}.${(this.#turn % 250) + 1}`;
-    return { id, host, version: this.#configuredAt, startedAt: this.#clock.now, env: this.env, alive };
+    return {
+      id,
+      host,
+      version: this.#configuredAt,
+      startedAt: this.#clock.now,
+      env: this.env,
+      alive,
+      passedAt: alive ? this.#clock.now : undefined,
+    };
   }
 
   /** Marathon's clock; two versions are never the same. */
@@ -269,7 +296,12 @@ export class LoadBalancer {
   #stampedAt = 0;
 }
 
-function taskShown({ id, host, version, startedAt, alive }: LbTask): Task {
+function taskShown({ id, host, version, startedAt, alive, passedAt: passed }: LbTask): Task {
   const started = new Date(startedAt);
-  return { id, host, ports: [80, 443], state: 'TASK_RUNNING', version, stagedAt: started, startedAt: started, alive };
+  const times = {
+    stagedAt: started,
+    startedAt: started,
+    passedAt: passed === undefined ? undefined : new Date(passed),
+  };
+  return { id, host, ports: [80, 443], state: 'TASK_RUNNING', version, alive, ...times };
 }

@@ -53,13 +53,21 @@ export class Names {
         detail: `DNS problem: NXDOMAIN looking up A for ${name} - check that a DNS record exists for this domain`,
       };
     if (this.has(name, 'servfail'))
-      return { type: 'dns', detail: `DNS problem: SERVFAIL looking up A for ${name} - the domain's nameservers may be malfunctioning` };
+      return {
+        type: 'dns',
+        detail: `DNS problem: SERVFAIL looking up A for ${name} - the domain's nameservers may be malfunctioning`,
+      };
     if (this.has(name, 'firewalled'))
-      return { type: 'connection', detail: `198.51.100.7: Fetching http://${name}/.well-known/acme-challenge/x: Timeout during connect (likely firewall problem)` };
+      return {
+        type: 'connection',
+        detail: `198.51.100.7: Fetching http://${name}/.well-known/acme-challenge/x: Timeout during connect (likely firewall problem)`,
+      };
     if (this.has(name, 'misrouted'))
-      return { type: 'unauthorized', detail: `198.51.100.7: Invalid response from http://${name}/.well-known/acme-challenge/x: 404` };
-    if (this.has(name, 'caa'))
-      return { type: 'caa', detail: `CAA record for ${name} prevents issuance` };
+      return {
+        type: 'unauthorized',
+        detail: `198.51.100.7: Invalid response from http://${name}/.well-known/acme-challenge/x: 404`,
+      };
+    if (this.has(name, 'caa')) return { type: 'caa', detail: `CAA record for ${name} prevents issuance` };
     return undefined;
   }
 

@@ -37,7 +37,9 @@ CertificateBundle.parse = (pem) => {
 export const APP_ID = '/letsencrypt-dcos';
 
 export interface Outside {
-  readonly marathon: (task: Program) => Pick<MarathonClient, 'app' | 'deployments' | 'queue' | 'pastLabels' | 'neighbours' | 'putEnv'>;
+  readonly marathon: (
+    task: Program,
+  ) => Pick<MarathonClient, 'app' | 'deployments' | 'queue' | 'pastLabels' | 'neighbours' | 'putEnv'>;
   readonly authority: (task: Program) => Authority;
   readonly routes: Senses['routes'];
   readonly wire: Senses['wire'];
@@ -62,7 +64,7 @@ export class Program {
   readonly life = new Lifeline();
   readonly challenges = new Challenges();
   /** By Marathon's health check. */
-  healthy: boolean | undefined;
+  healthySince: number | undefined;
   planned: Plan | undefined;
   passes = 0;
   readonly #abort = new AbortController();

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 const { mutation } = workerData as { readonly mutation: string | undefined };
 if (mutation !== undefined) {
-  const { plant } = await import('./mutations.ts');
+  const { plant } = await import('./plant.ts');
   plant(mutation);
 }
 const { runSeed } = await import('./run.ts');

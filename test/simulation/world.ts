@@ -14,7 +14,7 @@ import { schedule } from './faults.ts';
 import { Fleet, type Storage } from './fleet.ts';
 import { Health } from './health.ts';
 import { Judge } from './judge.ts';
-import { forgetParsed, LoadBalancer, read, SLOTS, servedBy } from './load-balancer.ts';
+import { forgetParsed, LoadBalancer, read, servedBy } from './load-balancer.ts';
 import { Marathon, type Put } from './marathon.ts';
 import { Names } from './names.ts';
 import type { Outside, Program } from './program.ts';
@@ -105,7 +105,11 @@ export class World {
       onPut: (put) => this.#onPut(put),
     });
     const preflight: Policy['preflight'] = draw.pick(['auto', 'auto', 'strict', 'off']);
-    const first = draw.pick([['www.fleet.net'], ['www.fleet.net', 'api.fleet.net', 'shop.mart.org'], NAMES.slice(0, 5)]);
+    const first = draw.pick([
+      ['www.fleet.net'],
+      ['www.fleet.net', 'api.fleet.net', 'shop.mart.org'],
+      NAMES.slice(0, 5),
+    ]);
     this.fleet = new Fleet({
       ...{ clock, trace, preflight, storage: this.storage, random: this.random.stream('fleet') },
       outside: this.#outside(),
@@ -121,7 +125,9 @@ export class World {
       violate: (what) => this.violate(what),
       isDisturbed: (slot) => this.disturbed.has(slot),
     });
-    trace(`seed ${options.seed}: state ${this.storage}, preflight ${preflight}, ${instances} load balancers, names ${first.join(', ')}`);
+    trace(
+      `seed ${options.seed}: state ${this.storage}, preflight ${preflight}, ${instances} load balancers, names ${first.join(', ')}`,
+    );
   }
 
   /** To the end, or to the first violation. */
@@ -214,7 +220,8 @@ export class World {
           return { instance, domain, verdict: { kind: 'unreachable', note: 'connect ECONNREFUSED' } as const };
         if (this.names.has(domain, 'misrouted'))
           return { instance, domain, verdict: { kind: 'answered', status: 404, note: 'text/html' } as const };
-        if (!isKnown) return { instance, domain, verdict: { kind: 'answered', status: 503, note: 'text/html' } as const };
+        if (!isKnown)
+          return { instance, domain, verdict: { kind: 'answered', status: 503, note: 'text/html' } as const };
         return { instance, domain, verdict: { kind: 'ours' } as const };
       }),
     );

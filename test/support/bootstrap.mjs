@@ -40,6 +40,7 @@ const BUNDLE = [
 
 const TASKS = {
   demo: { needs: { ...SERVERS }, run: (args) => node('test/demo/demo.ts', ...args) },
+  simulate: { needs: {}, run: (args) => node('test/simulation/cli.ts', ...args) },
   simulator: { needs: { haproxy: 'haproxy' }, run: (args) => node('test/marathon-simulator/cli.ts', ...args) },
   test: { needs: { ...SERVERS, ...NAMESPACES }, run: (args) => test((file) => !isConformance(file), args) },
   'test:conformance': { needs: { ...SERVERS, ...NAMESPACES }, run: (args) => test(isConformance, args) },
