@@ -26,6 +26,8 @@ export interface NameStanding {
   /** It is on the certificate that we hold. */
   readonly issued: boolean;
   readonly obstacle: Obstacle | undefined;
+  /** What we see and wait for no longer: the CA is asked all the same, and nothing has been mended. */
+  readonly overruled: Obstacle | undefined;
 }
 
 /** What only we have seen is overruled after this long… */
@@ -45,11 +47,17 @@ const MENDABLE: ReadonlySet<Pace> = new Set(['name', 'dns', 'day']);
 export type Facts = Pick<Situation, 'seen' | 'policy' | 'names' | 'bundle' | 'attempt' | 'publicCa'>;
 
 export function standings(now: Facts): readonly NameStanding[] {
-  return now.names.domains.map((name) => ({
-    name,
-    issued: now.bundle?.domains.includes(name) ?? false,
-    obstacle: refusedByCa(name, now) ?? withoutRoute(name, now) ?? failingPreflight(name, now),
-  }));
+  return now.names.domains.map((name) => {
+    const seenByUs = [withoutRoute(name, now), failingPreflight(name, now)].filter((one) => one !== undefined);
+    const obstacle = refusedByCa(name, now) ?? seenByUs.find(({ since }) => !isDoubted(name, since, now))?.obstacle;
+    const overruled = obstacle === undefined ? seenByUs[0]?.obstacle : undefined;
+    return { name, issued: now.bundle?.domains.includes(name) ?? false, obstacle, overruled };
+  });
+}
+
+interface SeenByUs {
+  readonly obstacle: Obstacle;
+  readonly since: Date | undefined;
 }
 
 /** The CA's own word, unless what it complained of has been seen to be mended since. */
@@ -76,23 +84,24 @@ function isMended(name: string, failedAt: Date, preflight: readonly PreflightSee
   return recoveredAt !== undefined && recoveredAt > failedAt;
 }
 
-function withoutRoute(name: string, now: Facts): Obstacle | undefined {
+function withoutRoute(name: string, now: Facts): SeenByUs | undefined {
   const { seen, policy } = now;
   const bad = seen.routes?.looks.find(({ domain, verdict }) => domain === name && verdict.kind !== 'ours');
-  if (bad === undefined || isDoubted(name, seen.routes?.lackingSince[name], now)) return undefined;
+  if (bad === undefined) return undefined;
   const running = seen.self.ok ? seen.self.value.tasks.filter(({ state }) => state === 'TASK_RUNNING').length : 0;
   const mayBePeer = running > 1 && bad.verdict.kind === 'answered' && bad.verdict.status === 404;
-  const finding = routeFinding(bad, policy);
-  return { from: 'route', ...(mayBePeer ? peersFinding(policy, finding) : finding), until: routesDueAt(now) };
+  const routed = routeFinding(bad, policy);
+  const finding = mayBePeer ? peersFinding(policy, routed) : routed;
+  return { obstacle: { from: 'route', ...finding, until: routesDueAt(now) }, since: seen.routes?.lackingSince[name] };
 }
 
-function failingPreflight(name: string, now: Facts): Obstacle | undefined {
-  const { seen, policy } = now;
+function failingPreflight(name: string, { seen, policy }: Facts): SeenByUs | undefined {
   const look = seen.preflight.find(({ domain }) => domain === name);
   if (policy.preflight === 'off' || look === undefined || look.verdict.kind === 'good') return undefined;
-  if (!holdsUp(look, policy) || isDoubted(name, look.badSince, now)) return undefined;
+  if (!holdsUp(look, policy)) return undefined;
   const { why, cure } = look.verdict;
-  return { from: 'preflight', why, cure, until: later(look.at, PREFLIGHT_EVERY.waiting) };
+  const until = later(look.at, PREFLIGHT_EVERY.waiting);
+  return { obstacle: { from: 'preflight', why, cure, until }, since: look.badSince };
 }
 
 /** Our own view may be wrong; but the CA is not asked more than once a day to find out. */

@@ -121,7 +121,12 @@ function certify(now: Situation): Verdict {
   if (due !== undefined && now.bundle === undefined) return ahead(due, now);
   const inHand = install(now) ?? watch(now) ?? prove(now);
   const verdict = due === undefined ? inHand : beside(due, inHand, now);
-  return verdict.looks !== undefined || inHand.state !== 'live' ? verdict : ahead(verdict, now);
+  // What is in hand may take days, as with a load balancer that cannot be asked: meanwhile names may break or be mended.
+  return verdict.actions !== undefined || isLooking(verdict) ? verdict : ahead(verdict, now);
+}
+
+function isLooking({ looks = [] }: Verdict): boolean {
+  return looks.length > 0;
 }
 
 /** An order that has to wait does not hold up what is in hand already, and the operator hears of both. */
@@ -224,7 +229,8 @@ function notes(now: Situation): readonly string[] {
 function endangered(now: Situation): readonly string[] {
   const { standings, bundle, seen } = now;
   if (bundle === undefined || renewAt(bundle) <= seen.at) return [];
-  return standings.flatMap(({ issued, obstacle }) => {
+  return standings.flatMap(({ issued, obstacle: held, overruled }) => {
+    const obstacle = held ?? overruled;
     const isPassing = obstacle?.from === 'route' && routesMayCome(now);
     if (!issued || obstacle === undefined || isPassing) return [];
     const cure = obstacle.cure === undefined ? '' : `; ${obstacle.cure}`;

@@ -663,6 +663,25 @@ runRows([
     againIn: 4 * MINUTE,
   },
   {
+    name: 'it has been bad for days, so that the CA would be asked all the same: told for as long as it lasts',
+    seen: { ...live(FULL), ...lookedAt(tried('c.net', BAD, { badSince: ago(3 * DAY) })) },
+    policy: auto,
+    state: 'live',
+    notes: [/^no A record; the renewal of 2027-01-\d\dT.* would fail; create one$/],
+  },
+  {
+    name: 'a name waits for its record, and a load balancer cannot be asked for days: the record is looked at all the same',
+    seen: {
+      ...live(CURRENT),
+      ...lookedAt(tried('a.net', GOOD), tried('b.net', GOOD), tried('c.net', BAD, { at: ago(5 * MINUTE) })),
+      wire: wire({ 'lb.1': { kind: 'unreachable', note: 'refused' } }, { at: ago(SECOND) }),
+    },
+    policy: auto,
+    state: 'unproven',
+    looks: ['preflight'],
+    tried: ['c.net'],
+  },
+  {
     name: 'we have just been started, and the load balancer has not learned of us yet: no alarm about the next renewal',
     seen: { ...live(FULL), ...without('c.net', MINUTE) },
     state: 'live',
