@@ -86,8 +86,8 @@ export const EMPTY_LEDGER: Ledger = {
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** The longest window of any public CA's limits is a week. */
-const KEPT_FOR_MS = { failures: 8 * DAY_MS, orders: 3 * HOUR_MS, issued: 8 * DAY_MS };
+/** The longest window of any public CA's limits is a week; what was spent counts again when a clock ahead is set back. */
+const KEPT_FOR_MS = { failures: 8 * DAY_MS, orders: 8 * DAY_MS, issued: 60 * DAY_MS };
 /** As many as the steps of the slowest pace can tell apart. */
 const KEPT_IN_A_ROW: Readonly<Record<Scope, number>> = { name: 3, certificate: 4, account: 4, directory: 12 };
 const MOST = { failures: 400, orders: 300, issued: 200, replacements: 100, fingerprints: 100 };

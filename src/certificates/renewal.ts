@@ -25,6 +25,11 @@ export function mayShrinkAt(bundle: Lifetime): Date {
   return new Date(bundle.notAfter.getTime() - leftMs);
 }
 
+/** From when on even a name that only we have not seen well is given up: in the last half of that time. */
+export function lastCallAt(bundle: Lifetime): Date {
+  return new Date((mayShrinkAt(bundle).getTime() + bundle.notAfter.getTime()) / 2);
+}
+
 /** How much of its life is left, from 1 down to 0. */
 export function lifeLeft(bundle: Lifetime, now: Date): number {
   return Math.max(0, (bundle.notAfter.getTime() - now.getTime()) / lifeOf(bundle));

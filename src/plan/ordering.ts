@@ -4,8 +4,9 @@
  * Pure. Each rule speaks or is silent (undefined).
  */
 import { type Budget, budgetsOf } from '../certificates/budgets.ts';
+import type { CertificateBundle } from '../certificates/bundle.ts';
 import { type Hold, holdOnAll, holdOnSet } from '../certificates/holds.ts';
-import { isShortLived, mayShrinkAt, renewAt } from '../certificates/renewal.ts';
+import { isShortLived, lastCallAt, mayShrinkAt, renewAt } from '../certificates/renewal.ts';
 import { sameNames, specFor } from '../certificates/spec.ts';
 import type { TaskFailure } from '../marathon/app.ts';
 import type { OrderInFlight } from '../store.ts';
@@ -67,9 +68,15 @@ function orderable(now: Situation, mayPass: (obstacle: Obstacle) => boolean): re
   const free = standings.filter(isFree);
   const names = free.map(({ name }) => name);
   if (names.length === 0) return undefined;
-  if (bundle === undefined || seen.at >= mayShrinkAt(bundle)) return names;
-  if (standings.some((one) => one.issued && !isFree(one))) return undefined;
+  if (bundle === undefined) return names;
+  const givenUp = standings.filter((one) => one.issued && !isFree(one));
+  if (givenUp.length > 0) return givenUp.every((one) => seen.at >= giveUpAt(one, bundle)) ? names : undefined;
   return isRenewal(now) || free.some(({ issued }) => !issued) ? names : undefined;
+}
+
+/** The CA's word counts sooner than what only we have seen: a load balancer that is away for a while costs no name. */
+function giveUpAt({ obstacle }: NameStanding, bundle: CertificateBundle): Date {
+  return obstacle?.from === 'ca' ? mayShrinkAt(bundle) : lastCallAt(bundle);
 }
 
 function issue(now: Situation, domains: readonly string[]): Verdict {
@@ -108,7 +115,7 @@ function waiting(now: Situation): Verdict {
     return { state: 'waiting-for-route', why: 'no name may be ordered', againAt: later(seen.at, MINUTE) };
   const { why, cure, from, until } = first;
   const more = obstacles.length > 1 ? ` (and ${obstacles.length - 1} more)` : '';
-  const shrinkAt = bundle !== undefined && mayShrinkAt(bundle) > seen.at ? [mayShrinkAt(bundle)] : [];
+  const shrinkAt = bundle === undefined ? [] : [mayShrinkAt(bundle), lastCallAt(bundle)];
   // What is past its time is looked at as soon as there is a load balancer to look through.
   const times = [...obstacles.map((one) => one.until), ...shrinkAt].filter((time) => time > seen.at);
   const againAt = times.reduce(earlier, later(seen.at, times.length === 0 ? MINUTE : HOUR));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Failure, setOf } from '../../src/certificates/ledger.ts';
-import { mayShrinkAt, renewAt } from '../../src/certificates/renewal.ts';
+import { lastCallAt, mayShrinkAt, renewAt } from '../../src/certificates/renewal.ts';
 import type { Observation, PreflightSeen } from '../../src/plan/observation.ts';
 import { plan } from '../../src/plan/plan.ts';
 import { planAsJson, planAsText } from '../../src/status.ts';
@@ -829,6 +829,21 @@ test('a renewal never shrinks before its time, to the millisecond', () => {
     assert.equal(at(new Date(end.getTime() - before)), undefined, `${before} ms before`);
   }
   assert.deepEqual(at(end), NAMES);
+});
+
+test('a route that is lost near the end costs no name before the last call: the CA has not refused it', () => {
+  const at = (now: Date): readonly string[] | undefined => {
+    const minutesAgo = (count: number): Date => new Date(now.getTime() - count * MINUTE);
+    const lost = { kind: 'answered', status: 503, note: '' } as const;
+    const waiting = { at: now, waitingSince: minutesAgo(5), lackingSince: { 'c.net': minutesAgo(5) } };
+    const seen = { ...live(FULL), at: now, routes: routes({ 'c.net': lost }, waiting, ALL) };
+    return namesOrdered(plan(observation(seen), policy()));
+  };
+  const call = lastCallAt(FULL);
+  assert.ok(mayShrinkAt(FULL) < call && call < FULL.notAfter);
+  assert.equal(at(mayShrinkAt(FULL)), undefined);
+  assert.equal(at(new Date(call.getTime() - 1)), undefined);
+  assert.deepEqual(at(call), NAMES);
 });
 
 test('nobody has to hurry because of a name that waits: whenever it is looked, the next look is later', () => {
