@@ -19,6 +19,13 @@ export interface Steps {
   act(action: Action, seen: Observation, signal: AbortSignal): Promise<void>;
 }
 
+export interface Turns {
+  readonly passes: number;
+  /** Of them, those that threw. */
+  readonly failedPasses: number;
+  readonly lastPassMs: number | undefined;
+}
+
 const TICK_MS = 5 * 60_000;
 /** A pass is a handful of calls with time-outs of their own; the loop is dead when it has not turned for this long. */
 const DEADLINE_MS = 3 * TICK_MS;
@@ -37,6 +44,7 @@ export class Reconciler {
   readonly #onPlan: (planned: Plan) => void;
   #woken = new AbortController();
   #turnedAt = performance.now();
+  #turns: Turns = { passes: 0, failedPasses: 0, lastPassMs: undefined };
 
   constructor(steps: Steps, log: Log, onPlan: (planned: Plan) => void) {
     this.#steps = steps;
@@ -54,12 +62,18 @@ export class Reconciler {
     return performance.now() - this.#turnedAt < DEADLINE_MS;
   }
 
+  /** What the loop has done so far, for the metrics. */
+  get turns(): Turns {
+    return this.#turns;
+  }
+
   /** Runs until the signal aborts; then resolves when the pass in hand has ended. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const startedAt = performance.now();
       this.#woken = new AbortController(); // a wake-up from here on ends the sleep below
       const waitMs = await this.#pass(signal);
+      this.#turns = { ...this.#turns, passes: this.#turns.passes + 1, lastPassMs: performance.now() - startedAt };
       await pause(restAfter(performance.now() - startedAt), signal);
       await this.#sleep(waitMs, AbortSignal.any([signal, this.#woken.signal]));
     }
@@ -71,6 +85,7 @@ export class Reconciler {
       return await this.#turn(signal);
     } catch (error) {
       if (!signal.aborted) this.#log.error({ err: error as Error }, 'pass failed');
+      this.#turns = { ...this.#turns, failedPasses: this.#turns.failedPasses + 1 };
       return AFTER_ERROR_MS;
     }
   }

@@ -13,12 +13,15 @@ import { Actions } from './act.ts';
 import { type Config, ConfigError } from './config.ts';
 import type { Log } from './log.ts';
 import { MarathonClient } from './marathon/client.ts';
+import { Counts, type Traces } from './metrics/counts.ts';
+import { type Family, familiesOf } from './metrics/families.ts';
 import { Observer } from './observe.ts';
 import { authOf, authorityOf, type CaFiles, policyOf, preflightOf, readCaFiles } from './parts.ts';
 import { pause } from './pause.ts';
 import { Peers } from './peers.ts';
 import type { Observation, Policy } from './plan/observation.ts';
 import { type Plan, plan } from './plan/plan.ts';
+import type { Action } from './plan/verdict.ts';
 import { become, takeOver } from './privileges.ts';
 import { Reconciler } from './reconciler.ts';
 import { lookAtRoutes } from './route.ts';
@@ -46,7 +49,10 @@ export class Service {
   readonly #observer: Observer;
   readonly #reconciler: Reconciler;
   readonly #onPlan: (planned: Plan) => void;
+  readonly #counts = new Counts();
   #planned: Plan | undefined;
+  /** What the last plan was made from. */
+  #seen: Observation | undefined;
 
   private constructor(config: Config, log: Log, files: CaFiles, onPlan: (planned: Plan) => void) {
     this.#config = config;
@@ -84,8 +90,11 @@ export class Service {
       {
         observe: (signal) => this.#look(signal),
         lookCloser: (seen, planned, signal) => this.#observer.lookCloser(seen, planned, signal),
-        plan: (seen) => plan(seen, policy),
-        act: (action, seen, signal) => this.#actions.carryOut(action, seen, signal),
+        plan: (seen) => {
+          this.#seen = seen;
+          return plan(seen, policy);
+        },
+        act: (action, seen, signal) => this.#act(action, seen, signal),
       },
       log,
       (planned) => this.#note(planned),
@@ -139,7 +148,18 @@ export class Service {
   async #look(signal: AbortSignal): Promise<Observation> {
     const seen = await this.#observer.look(signal);
     if (seen.self.ok) this.#peers.learn(seen.self.value);
+    this.#counts.looked(seen);
     return seen;
+  }
+
+  async #act(action: Action, seen: Observation, signal: AbortSignal): Promise<void> {
+    const traces = (): Traces => ({
+      failedInstall: this.#actions.failedInstall,
+      deploymentId: this.#actions.deploymentId,
+    });
+    const before = traces();
+    await this.#actions.carryOut(action, seen, signal);
+    this.#counts.acted(action, before, traces());
   }
 
   /** For CAA records that name accounts; a folder that cannot be read is told elsewhere. */
@@ -156,7 +176,28 @@ export class Service {
 
   #listenAdmin(): Promise<PublicListener> {
     const { listenAddress: host, adminPort: port } = this.#config;
-    return listenAdmin({ host, port, status: () => this.#status(), isReady: () => this.#planned !== undefined });
+    return listenAdmin({
+      ...{ host, port, status: () => this.#status(), metrics: () => this.#metrics() },
+      isReady: () => this.#planned !== undefined,
+    });
+  }
+
+  #metrics(): readonly Family[] {
+    const { user, system } = process.cpuUsage();
+    return familiesOf({
+      planned: this.#planned,
+      seen: this.#seen,
+      counts: this.#counts,
+      loop: { alive: this.#reconciler.isAlive(), ...this.#reconciler.turns },
+      alerts: undefined,
+      process: {
+        residentBytes: process.memoryUsage.rss(),
+        cpuSeconds: (user + system) / 1e6,
+        startedAt: this.#startedAt,
+        nodeVersion: process.version,
+      },
+      version: VERSION,
+    });
   }
 
   #status() {

@@ -8,6 +8,7 @@
 import { type Ledger, setOf } from './ledger.ts';
 
 export interface Budget {
+  readonly kind: 'same-names' | 'certificates' | 'orders' | 'failed-validations';
   /** What is counted, for a sentence: "certificates for exactly these names in 7 days". */
   readonly what: string;
   readonly used: number;
@@ -44,10 +45,13 @@ export function budgetsOf(ledger: Ledger, names: readonly string[], spending: Sp
   const set = setOf(names);
   const sameSet = issued.filter((one) => one.set === set);
   const allowed = urgent ? SAME_SET.urgent : SAME_SET.usual;
+  const sameNames = { kind: 'same-names', what: 'certificates for exactly these names in 7 days' } as const;
+  const certificates = { kind: 'certificates', what: 'certificates in 7 days' } as const;
+  const orders = { kind: 'orders', what: 'orders in 3 hours' } as const;
   return [
-    budget('certificates for exactly these names in 7 days', sameSet, WEEK_MS, { ...SAME_SET, allowed }, now),
-    budget('certificates in 7 days', issued, WEEK_MS, { ...CERTIFICATES, allowed: CERTIFICATES.ours }, now),
-    budget('orders in 3 hours', here(ledger.orders), 3 * HOUR_MS, { ...ORDERS, allowed: ORDERS.ours }, now),
+    budget(sameNames, sameSet, WEEK_MS, { ...SAME_SET, allowed }, now),
+    budget(certificates, issued, WEEK_MS, { ...CERTIFICATES, allowed: CERTIFICATES.ours }, now),
+    budget(orders, here(ledger.orders), 3 * HOUR_MS, { ...ORDERS, allowed: ORDERS.ours }, now),
   ];
 }
 
@@ -57,11 +61,12 @@ export function validationsOf(ledger: Ledger, name: string, { directory, now }: 
     (one) => one.scope === 'name' && one.directory === directory && one.names.includes(name),
   );
   const { limit, ours: allowed } = FAILED_VALIDATIONS;
-  return budget(`failed validations of ${name} in an hour`, failed, HOUR_MS, { limit, allowed }, now);
+  const counted = { kind: 'failed-validations', what: `failed validations of ${name} in an hour` } as const;
+  return budget(counted, failed, HOUR_MS, { limit, allowed }, now);
 }
 
 function budget(
-  what: string,
+  counted: Pick<Budget, 'kind' | 'what'>,
   entries: readonly { readonly at: Date }[],
   windowMs: number,
   { limit, allowed }: { readonly limit: number; readonly allowed: number },
@@ -71,5 +76,6 @@ function budget(
   const times = entries.map(({ at }) => at.getTime()).filter((at) => Math.abs(at - now.getTime()) < windowMs);
   const used = times.length;
   const freeing = times.sort((a, b) => a - b)[used - allowed];
-  return { what, used, allowed, limit, nextFreeAt: freeing === undefined ? undefined : new Date(freeing + windowMs) };
+  const nextFreeAt = freeing === undefined ? undefined : new Date(freeing + windowMs);
+  return { ...counted, used, allowed, limit, nextFreeAt };
 }

@@ -6,8 +6,10 @@
  */
 import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
+import type { Family } from '../metrics/families.ts';
 import { addChallengeRoutes, type ChallengeDeps, sayPlainly } from './challenge.ts';
 import { addAdminRoutes, sayInJson } from './json.ts';
+import { addMetricsRoute } from './metrics.ts';
 
 export interface PublicListener {
   close(): Promise<void>;
@@ -30,9 +32,11 @@ export async function listenAdmin(o: {
   port: number;
   status: () => unknown;
   isReady: () => boolean;
+  metrics: () => readonly Family[];
 }): Promise<PublicListener> {
   const server = newServer(sayInJson);
   addAdminRoutes(server, o.status, o.isReady);
+  addMetricsRoute(server, o.metrics);
   return listen(server, { host: o.host, port: o.port, setting: 'ADMIN_PORT' });
 }
 

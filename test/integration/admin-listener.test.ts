@@ -3,14 +3,15 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import type { Family } from '../../src/metrics/families.ts';
 import { listenAdmin } from '../../src/web/server.ts';
 
 async function startAdmin(
   t: TestContext,
-  o: { status?: () => unknown; isReady?: () => boolean } = {},
+  o: { status?: () => unknown; isReady?: () => boolean; metrics?: () => readonly Family[] } = {},
 ): Promise<string> {
-  const { status = () => ({}), isReady = () => true } = o;
-  const listener = await listenAdmin({ host: '127.0.0.1', port: 0, status, isReady });
+  const { status = () => ({}), isReady = () => true, metrics = () => [] } = o;
+  const listener = await listenAdmin({ host: '127.0.0.1', port: 0, status, isReady, metrics });
   t.after(() => listener.close());
   return `http://127.0.0.1:${listener.port}`;
 }
@@ -67,9 +68,21 @@ test('an unreadable path is 400 in JSON that does not repeat it', async (t) => {
 
 test('a taken port is told with the setting that names it', async (t) => {
   const port = Number(new URL(await startAdmin(t)).port);
-  const second = listenAdmin({ host: '127.0.0.1', port, status: () => ({}), isReady: () => true });
+  const second = listenAdmin({ host: '127.0.0.1', port, status: () => ({}), isReady: () => true, metrics: () => [] });
   await assert.rejects(
     second,
     new RegExp(`^Error: ADMIN_PORT: cannot listen on 127\\.0\\.0\\.1 port ${port}: another process`),
   );
+});
+
+test('metrics are in the text format of Prometheus, as of the moment, and nobody caches them', async (t) => {
+  let value = 1;
+  const families = () => [{ name: 'x_total', type: 'counter', help: 'x', samples: [{ value }] }] as const;
+  const url = await startAdmin(t, { metrics: families });
+  value = 2;
+  const response = await fetch(`${url}/metrics`);
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+  assert.equal(response.headers.get('cache-control'), 'no-store');
+  assert.equal(await response.text(), '# HELP x_total x\n# TYPE x_total counter\nx_total 2\n');
 });
