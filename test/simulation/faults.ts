@@ -146,6 +146,7 @@ function edit(world: World, changes: Env, force = false): boolean {
   const { balancer } = world;
   if (balancer.isLocked && !force) return false;
   for (const slot of Object.keys(changes)) if (SLOTS.includes(slot)) world.disturbed.add(slot);
+  world.excusedAt = world.clock.now;
   balancer.deploy({ ...balancer.env, ...changes }, false, force);
   return true;
 }
@@ -627,8 +628,10 @@ const DISK: readonly Fault[] = [
   {
     kind: 'file corrupted',
     aYear: 1.5,
-    begin: ({ fleet }, draw) => {
+    begin: (world, draw) => {
+      const { fleet } = world;
       const { volume } = fleet.alive[0] ?? fleet;
+      world.excusedAt = world.clock.now;
       const name = draw.pick(volume.names.filter((one) => one.endsWith('.json')));
       const inode = name === undefined ? undefined : volume.find(name);
       if (inode === undefined) return false;

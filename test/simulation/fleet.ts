@@ -33,6 +33,8 @@ export class Fleet {
   lastFailure: TaskFailure | undefined;
   /** All there have ever been. */
   started = 0;
+  /** When the latest was. */
+  startedAt = 0;
   readonly volume = new Volume();
   readonly past: Readonly<Record<string, string>>[] = [];
   #version: string;
@@ -94,6 +96,7 @@ export class Fleet {
   start(): Program {
     const { clock, random, outside, storage, preflight, trace, onChange } = this.#facts;
     this.started += 1;
+    this.startedAt = clock.now;
     const id = `letsencrypt-dcos.${this.started}`;
     const volume = storage === 'none' ? new Volume(true) : this.volume;
     const task = new Program({ id, version: this.#version, startedAt: clock.now, volume, preflight }, outside);

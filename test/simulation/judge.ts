@@ -6,6 +6,7 @@
  */
 import type { CertificateBundle } from '../../src/certificates/bundle.ts';
 import type { Plan } from '../../src/plan/plan.ts';
+import type { Issued } from './certificate-authority.ts';
 import type { Clock } from './clock.ts';
 import { type Condition, GENERAL, type Health } from './health.ts';
 import { type Env, type LoadBalancer, read, SLOTS, servedBy } from './load-balancer.ts';
@@ -48,6 +49,8 @@ export interface World {
   readonly wantedSince: ReadonlyMap<string, number>;
   /** All that our labels have ever had: a certificate of these alone counts as ours. */
   readonly everWanted: ReadonlySet<string>;
+  /** When a task was started, labels were edited, or a slot touched by others, last. */
+  readonly excusedAt: () => number;
   readonly violate: (what: string) => void;
   /** Whether somebody other than us has touched the slot since we last wrote it. */
   readonly isDisturbed: (slot: string) => boolean;
@@ -206,6 +209,7 @@ export class Judge {
       by,
       `${state}: ${why}; looks ${planned.looks.join(', ')}; again ${planned.checkAgainAt.toISOString()}`,
     );
+    this.#honest(by, planned);
     if (why.trim() === '') this.#say(`${by.id}: ${state} without a reason`);
     if (/undefined|\[object|NaN|Invalid Date/.test(`${why} ${cure ?? ''} ${planned.notes.join(' ')}`))
       this.#say(`${by.id}: ${state}: ${why}; ${cure}`);
@@ -220,6 +224,49 @@ export class Judge {
     const passes = known?.minute === minute ? known.passes + 1 : 1;
     this.#minutes.set(by, { minute, passes });
     if (passes > PASSES_A_MINUTE) this.#once(`${by.id}: ${passes} passes in a minute: ${what}`, `busy ${minute}`);
+  }
+
+  /** What is told is so: a wire that was not looked at for a day proves nothing, and what hangs for hours is stuck. */
+  #honest(by: Program, { certificate: { state, bundle } }: Plan): void {
+    const { balancer, wantedSince, clock } = this.#world;
+    const isWrong =
+      state === 'live' &&
+      balancer.tasks.some(({ env, alive }) =>
+        [...wantedSince.keys()].some(
+          (name) =>
+            alive === true && bundle?.domains.includes(name) && servedBy(env, name)?.fingerprint !== bundle.fingerprint,
+        ),
+      );
+    this.#notFor(DAY + 6 * HOUR, isWrong, `${by.id}: says live, and HAProxy serves something else`);
+    this.#notFor(6 * HOUR, state === 'deploying' && clock.offset === 0, `${by.id}: says that a deployment runs`);
+    this.#notFor(12 * HOUR, state === 'ordering', `${by.id}: says that it is ordering`);
+  }
+
+  readonly #since = new Map<string, number>();
+
+  #notFor(longestMs: number, is: boolean, what: string): void {
+    const { clock } = this.#world;
+    if (!is) return void this.#since.delete(what);
+    const since = this.#since.get(what) ?? clock.now;
+    this.#since.set(what, since);
+    if (clock.now - since > longestMs) this.#once(`${what}, for ${Math.round((clock.now - since) / HOUR)} hours`, what);
+  }
+
+  readonly #issued = new Map<string, { at: number; lifeMs: number }>();
+
+  /** No certificate is had twice for nothing: not before half of its life, with nothing lost and nobody started since. */
+  issued({ names, at, lifeMs }: Issued): void {
+    this.checks += 1;
+    const set = [...names].sort().join(' ');
+    const before = this.#issued.get(set);
+    this.#issued.set(set, { at, lifeMs });
+    if (before === undefined || at - before.at > before.lifeMs * 0.45) return;
+    const { health, excusedAt } = this.#world;
+    const goodSince = health.goodSince(['ca', 'disk', 'clock']);
+    if (goodSince === undefined || goodSince > before.at || excusedAt() > before.at) return;
+    this.#say(
+      `a certificate for ${set} is had again after ${Math.round((at - before.at) / HOUR)} hours, for no reason`,
+    );
   }
 
   /** A state that comes and goes fills the log. */

@@ -61,6 +61,7 @@ export class World {
   /** What happens to the next order, and after the next PUT. */
   readonly atNextOrder: ((task: Program) => void)[] = [];
   readonly atNextPut: (() => void)[] = [];
+  excusedAt = START;
   passes = 0;
   /** From a load balancer's port nothing comes back to us. */
   wireBlocked = false;
@@ -94,7 +95,10 @@ export class World {
     this.authority = new CertificateAuthority({
       ...{ clock, names, trace, random: this.random.stream('authority') },
       answerAt: (_name, token) => this.#answer(token),
-      onIssued: () => this.attend(10),
+      onIssued: (issued) => {
+        this.attend(10);
+        this.judge.issued(issued);
+      },
       onViolation: (what) => this.violate(what),
     });
     const { balancer } = this;
@@ -122,6 +126,7 @@ export class World {
     const { health, wantedSince, everWanted } = this;
     this.judge = new Judge({
       ...{ clock, health, names, balancer, wantedSince, everWanted },
+      excusedAt: () => Math.max(this.excusedAt, this.fleet.startedAt),
       violate: (what) => this.violate(what),
       isDisturbed: (slot) => this.disturbed.has(slot),
     });
@@ -173,6 +178,7 @@ export class World {
   want(names: readonly string[], unfit: readonly string[] = []): void {
     for (const name of this.wantedSince.keys()) if (!names.includes(name)) this.wantedSince.delete(name);
     for (const name of names) if (!this.wantedSince.has(name)) this.wantedSince.set(name, this.clock.now);
+    this.excusedAt = this.clock.now;
     for (const name of names) this.everWanted.add(name);
     this.fleet.upgrade([...names, ...unfit]);
   }
