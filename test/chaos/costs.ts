@@ -9,8 +9,11 @@
  * had to be left out is added later. Every other order was spoilt by a fault that was there between it and the next one;
  * and no fault may spoil more than are made within its time: one, and one more after 1, 11 and 111 of the program's
  * minutes, as it tries what failed again after 1, 10 and 100 minutes.
+ *
+ * A try that never gets as far as an order is seen by its request for the directory, made twice where the first one got no
+ * answer. While the CA is away it comes after 1 minute four times, then after 5, 10, 20 … up to 6 hours.
  */
-import { type Fault, KINDS } from './schedule.ts';
+import { type Fault, KINDS, type Place } from './schedule.ts';
 
 /** A fault, and when it really was there. */
 export interface Struck {
@@ -41,6 +44,8 @@ export interface Account {
 /** A request that was sent before a fault is hit by it, and what was hit may be noticed a while after. */
 const SLACK_MS = 2_000;
 const RETRIES_AFTER_MINUTES = [1, 11, 111];
+/** After the first of them: 1, 1, 1, 1, 5, 10, 20, 40, 80, 160, 320 and 360 minutes, one after the other. */
+const OUTAGE_AFTER_MINUTES = [1, 2, 3, 4, 9, 19, 39, 79, 159, 319, 639, 999];
 const SPREAD = 0.9;
 
 export function accountOf({ seconds, lifeSeconds, minuteMs, struck, orders, posted }: Costs): Account {
@@ -76,5 +81,19 @@ function unexplained(
 }
 
 function capacityOf({ from, to }: Struck, minuteMs: number): number {
-  return 1 + RETRIES_AFTER_MINUTES.filter((minutes) => minutes * minuteMs * SPREAD <= to - from).length;
+  return 1 + triesWithin(RETRIES_AFTER_MINUTES, (to - from) / minuteMs);
+}
+
+/** What Marathon does or does not say makes no try fail. */
+const ENDS_TRIES: ReadonlySet<Place> = new Set(['sidecar', 'ca', 'load balancer']);
+
+/** Requests for the directory: one for each order that had a reason, and for each fault as many as its time allows. */
+export function mostTries(struck: readonly Struck[], minuteMs: number, mostFruitful: number): number {
+  const guilty = struck.filter(({ fault }) => ENDS_TRIES.has(KINDS[fault.kind].place));
+  const tries = guilty.map(({ from, to }) => 2 * (1 + triesWithin(OUTAGE_AFTER_MINUTES, (to - from) / minuteMs)));
+  return tries.reduce((sum, one) => sum + one, mostFruitful);
+}
+
+function triesWithin(afterMinutes: readonly number[], minutes: number): number {
+  return afterMinutes.filter((after) => after * SPREAD <= minutes).length;
 }

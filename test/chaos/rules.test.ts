@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { issue } from '../support/certificates.ts';
-import { accountOf, type Costs } from './costs.ts';
+import { accountOf, type Costs, mostTries } from './costs.ts';
 import { Judge, type Moment } from './judge.ts';
 import { AIM_MS, type Fault, KIND_NAMES, KINDS, type KindName, schedule } from './schedule.ts';
 
@@ -98,4 +98,12 @@ test('each certificate has its reason: the first, half a life, an edit, a name l
   const partial = [{ at: 1, isPartial: true }];
   const renamed = [struck('a name added or taken away', 1, 2)];
   assert.equal(accountOf(costs({ orders: partial, struck: renamed })).mostFruitful, 4);
+});
+
+test('while the CA is away it is asked after 1, 2, 3, 4, 9 and 19 minutes, and not all the time', () => {
+  assert.equal(mostTries([], 25, 4), 4);
+  assert.equal(mostTries([struck('Pebble killed', 0, 0)], 25, 4), 6);
+  assert.equal(mostTries([struck('CA: connections dropped', 0, 500)], 25, 4), 4 + 2 * 7);
+  assert.equal(mostTries([struck('a variable set by others', 0, 500)], 25, 4), 4);
+  assert.equal(mostTries([struck('Marathon: hangs', 0, 500)], 25, 4), 4);
 });
