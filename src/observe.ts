@@ -47,6 +47,9 @@ export interface Senses {
   ) => Promise<readonly ServedLook[]>;
 }
 
+/** Clocks are corrected by less every day. */
+const CLOCK_SLIP_MS = 60_000;
+
 export class Observer {
   readonly #senses: Senses;
   #routes: RoutesSeen | undefined;
@@ -57,6 +60,7 @@ export class Observer {
   #forgotten = 0;
   #wire: WireSeen | undefined;
   #unsettledSince: Date | undefined;
+  #lookedAt = new Date(0);
   #endedDeployment: string | undefined;
   #pastNames: readonly string[] | undefined;
   #neighbours: NeighboursSeen | undefined;
@@ -78,6 +82,8 @@ export class Observer {
     ]);
     const ourDeployment = await this.#listedDeployment(signal);
     const at = new Date();
+    if (at.getTime() < this.#lookedAt.getTime() - CLOCK_SLIP_MS) this.#beginAnew();
+    this.#lookedAt = at;
     this.#noteSettling(loadBalancer, ourDeployment, at);
     return {
       at,
@@ -113,6 +119,14 @@ export class Observer {
     this.#preflight = this.#preflight.map((one) => ({ ...one, at: new Date(0) }));
     this.#wire = undefined;
     this.#neighbours = undefined;
+  }
+
+  /** The clock was set back: what was seen later than now would be believed, or waited for, until its time comes again. */
+  #beginAnew(): void {
+    this.forget();
+    this.#lastRoutes = undefined;
+    this.#preflight = [];
+    this.#unsettledSince = undefined;
   }
 
   async #closer(look: Look, before: Observation, planned: Plan, signal: AbortSignal): Promise<Observation> {

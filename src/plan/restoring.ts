@@ -102,7 +102,10 @@ export function refusedBefore({ seen }: Situation, fingerprint: string): { why: 
   if (seen.loadBalancer.ok && seen.loadBalancer.value.version !== failed.loadBalancerVersion) return undefined;
   const wait = failed.retryable ? Math.min(SECOND * 2 ** failed.count, 5 * MINUTE) : REFUSED_PAUSE;
   const until = later(failed.at, wait);
-  return until <= seen.at ? undefined : { why: `${failed.problem}; next try ${until.toISOString()}`, until };
+  // One from the future tells of a clock that was wrong.
+  return until <= seen.at || failed.at > seen.at
+    ? undefined
+    : { why: `${failed.problem}; next try ${until.toISOString()}`, until };
 }
 
 /** HAProxy did not start with it once. It is not tried a second time, whatever has changed. */

@@ -13,10 +13,12 @@ import {
   BAD,
   CURRENT,
   GOOD,
+  HOUR,
   loadBalancer,
   NAMES,
   ourApp,
   policy,
+  SECOND,
   stored,
   UNKNOWN,
   vhost,
@@ -164,6 +166,21 @@ test('each name has its own wait: one that has had no route for long says nothin
   assert.deepEqual(lacking, { 'a.net': new Date(2_000), 'c.net': new Date(1_000) });
   now.routes = {};
   assert.deepEqual((await look('routes')).routes?.lackingSince, {});
+});
+
+test('the clock is set back: what was seen later than now is looked at anew, and not believed until then', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 10 * HOUR });
+  const { now, look } = world();
+  now.routes['c.net'] = { kind: 'answered', status: 503, note: '' };
+  now.preflight['c.net'] = BAD;
+  await look('routes', 'preflight', 'wire');
+  t.mock.timers.setTime(10 * HOUR - 30 * SECOND);
+  assert.notEqual((await look()).routes, undefined, 'a clock that is corrected a little is no reason');
+  t.mock.timers.setTime(HOUR);
+  const { routes, preflight, wire } = await look();
+  assert.deepEqual([routes, preflight, wire], [undefined, [], undefined]);
+  const { routes: anew } = await look('routes');
+  assert.deepEqual([anew?.waitingSince, anew?.lackingSince], [new Date(HOUR), { 'c.net': new Date(HOUR) }]);
 });
 
 test('a name more is a new wait', async () => {

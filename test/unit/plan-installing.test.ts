@@ -265,6 +265,12 @@ runRows([
     againIn: 15 * MINUTE,
   },
   {
+    name: 'it was refused in the future: the clock was wrong, and is no reason to wait',
+    seen: { ...issued, failedInstall: refused({ at: ahead(DAY) }) },
+    state: 'installing',
+    actions: ['install'],
+  },
+  {
     name: 'the pause is over: tried again',
     seen: { ...issued, failedInstall: refused({ at: ago(2 * SECOND) }) },
     state: 'installing',
