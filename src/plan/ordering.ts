@@ -6,11 +6,12 @@
 import { type Budget, budgetsOf } from '../certificates/budgets.ts';
 import type { CertificateBundle } from '../certificates/bundle.ts';
 import { type Hold, holdOnAll, holdOnSet } from '../certificates/holds.ts';
-import { isShortLived, lastCallAt, mayShrinkAt, renewAt } from '../certificates/renewal.ts';
+import { isShortLived, lastCallAt, mayShrinkAt } from '../certificates/renewal.ts';
 import { sameNames, specFor } from '../certificates/spec.ts';
 import type { TaskFailure } from '../marathon/app.ts';
 import type { OrderInFlight } from '../store.ts';
 import { type NameStanding, type Obstacle, preflightDue, routesDueAt, routesMayCome } from './names.ts';
+import { renewalAt } from './restoring.ts';
 import type { Situation } from './situation.ts';
 import { earlier, HOUR, later, list, MINUTE, pace, SECOND, type Verdict } from './verdict.ts';
 
@@ -45,8 +46,9 @@ export function lookAhead(now: Situation): Verdict | undefined {
   return preflightDue(now).length === 0 || noLoadBalancer(now) !== undefined ? undefined : unseen(now);
 }
 
-function isRenewal({ seen, bundle }: Situation): boolean {
-  return bundle === undefined || renewAt(bundle) <= seen.at;
+function isRenewal(now: Situation): boolean {
+  const at = renewalAt(now);
+  return at === undefined || at <= now.seen.at;
 }
 
 function mayNotOrder(now: Situation): Verdict | undefined {
@@ -63,14 +65,14 @@ function ask(now: Situation): Verdict {
  * another order needs a reason: the end of the old one, or a name more.
  */
 function orderable(now: Situation, mayPass: (obstacle: Obstacle) => boolean): readonly string[] | undefined {
-  const { seen, bundle, standings } = now;
+  const { seen, serving, standings } = now;
   const isFree = ({ obstacle }: NameStanding): boolean => obstacle === undefined || mayPass(obstacle);
   const free = standings.filter(isFree);
   const names = free.map(({ name }) => name);
   if (names.length === 0) return undefined;
-  if (bundle === undefined) return names;
-  const givenUp = standings.filter((one) => one.issued && !isFree(one));
-  if (givenUp.length > 0) return givenUp.every((one) => seen.at >= giveUpAt(one, bundle)) ? names : undefined;
+  if (serving === undefined) return names;
+  const givenUp = standings.filter((one) => serving.domains.includes(one.name) && !isFree(one));
+  if (givenUp.length > 0) return givenUp.every((one) => seen.at >= giveUpAt(one, serving)) ? names : undefined;
   return isRenewal(now) || free.some(({ issued }) => !issued) ? names : undefined;
 }
 
@@ -106,16 +108,17 @@ function inFlight({ seen, policy }: Situation, domains: readonly string[]): Orde
 
 /** All that is in the way of a name, and when it is tried again. */
 function waiting(now: Situation): Verdict {
-  const { seen, bundle, standings } = now;
+  const { seen, serving, standings } = now;
   const inTheWay = standings.filter(({ obstacle }) => obstacle !== undefined);
-  const mattering = bundle !== undefined && isRenewal(now) ? inTheWay.filter(({ issued }) => issued) : inTheWay;
+  const isServed = ({ name }: NameStanding): boolean => serving?.domains.includes(name) ?? false;
+  const mattering = isRenewal(now) ? inTheWay.filter(isServed) : inTheWay;
   const obstacles = (mattering.length > 0 ? mattering : inTheWay).flatMap(({ obstacle }) => obstacle ?? []);
   const [first] = obstacles;
   if (first === undefined)
     return { state: 'waiting-for-route', why: 'no name may be ordered', againAt: later(seen.at, MINUTE) };
   const { why, cure, from, until } = first;
   const more = obstacles.length > 1 ? ` (and ${obstacles.length - 1} more)` : '';
-  const shrinkAt = bundle === undefined ? [] : [mayShrinkAt(bundle), lastCallAt(bundle)];
+  const shrinkAt = serving === undefined ? [] : [mayShrinkAt(serving), lastCallAt(serving)];
   // What is past its time is looked at as soon as there is a load balancer to look through.
   const times = [...obstacles.map((one) => one.until), ...shrinkAt].filter((time) => time > seen.at);
   const againAt = times.reduce(earlier, later(seen.at, times.length === 0 ? MINUTE : HOUR));
@@ -128,10 +131,10 @@ function waiting(now: Situation): Verdict {
   };
 }
 
-function meanwhile({ bundle }: Situation): string {
-  return bundle === undefined
+function meanwhile({ serving }: Situation): string {
+  return serving === undefined
     ? 'there is no certificate yet'
-    : `the present certificate ends ${bundle.notAfter.toISOString()}`;
+    : `the present certificate ends ${serving.notAfter.toISOString()}`;
 }
 
 function notWritable({ seen }: Situation): Verdict | undefined {

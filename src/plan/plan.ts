@@ -15,7 +15,7 @@ import { foretold, install, nowhere, prove, watch } from './installing.ts';
 import { type NameStanding, nextPreflightAt, preflightDue, routesMayCome } from './names.ts';
 import type { Observation, Policy, WireSeen } from './observation.ts';
 import { chargedTo, lookAhead, order, orderRunning } from './ordering.ts';
-import { forgetting, restore } from './restoring.ts';
+import { forgetting, renewalAt, restore } from './restoring.ts';
 import { type Leader, type Situation, situation } from './situation.ts';
 import { slotNotes } from './slots.ts';
 import {
@@ -208,7 +208,7 @@ function describe(now: Situation, { state, why, cure }: Verdict): CertificateSta
     refused: names.refused,
     slot: placement?.ok ? placement.slot.name : undefined,
     bundle,
-    renewAt: bundle && renewAt(bundle),
+    renewAt: renewalAt(now),
     progress: seen.order?.progress,
   };
 }
@@ -238,8 +238,9 @@ function endangered(now: Situation): readonly string[] {
   });
 }
 
-function checkAgainAt({ seen, bundle, policy }: Situation, { againAt, actions }: Verdict): Date {
-  const renewal = bundle && renewAt(bundle);
+function checkAgainAt(now: Situation, { againAt, actions }: Verdict): Date {
+  const { seen, policy } = now;
+  const renewal = renewalAt(now);
   // Paused, what would be done stays undone: no need to hurry back to it.
   const next = policy.pause && actions !== undefined ? later(seen.at, 5 * MINUTE) : againAt;
   const atLeast = later(seen.at, AT_LEAST_EVERY);

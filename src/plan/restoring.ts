@@ -6,13 +6,13 @@
  * closed there is nothing to lose. What was served before is put back once, and the certificate is never posted again.
  */
 import type { CertificateBundle } from '../certificates/bundle.ts';
-import { renewAt } from '../certificates/renewal.ts';
+import { mayShrinkAt, renewAt } from '../certificates/renewal.ts';
 import type { KeyType } from '../certificates/spec.ts';
 import { type App, isHealthy, isSettled } from '../marathon/app.ts';
 import type { Observation, Policy } from './observation.ts';
 import type { Situation } from './situation.ts';
 import type { Slot } from './slots.ts';
-import { type Action, later, MINUTE, SECOND, type Verdict } from './verdict.ts';
+import { type Action, earlier, later, MINUTE, SECOND, type Verdict } from './verdict.ts';
 
 /** New tasks that have failed; one may have met a sick agent. */
 const FAILED_ENOUGH = 2;
@@ -108,19 +108,34 @@ export function refusedBefore({ seen }: Situation, fingerprint: string): { why: 
     : { why: `${failed.problem}; next try ${until.toISOString()}`, until };
 }
 
+/** Each try with another one may close every load balancer for a while: twice in the last sixth of what serves meanwhile. */
+const ANOTHER_AFTER = 1 / 12;
+
+/** When the next certificate is ordered: sooner than usual where this one was refused, and what serves meanwhile ends. */
+export function renewalAt({ bundle, serving, seen }: Situation): Date | undefined {
+  if (bundle === undefined) return undefined;
+  const usual = renewAt(bundle);
+  if (serving === undefined || serving === bundle || !isBlocked(bundle, seen)) return usual;
+  const [begins, ends] = [bundle.notBefore.getTime(), bundle.notAfter.getTime()];
+  const needed = Math.max(mayShrinkAt(serving).getTime(), begins + (ends - begins) * ANOTHER_AFTER);
+  return earlier(usual, new Date(needed));
+}
+
 /** HAProxy did not start with it once. It is not tried a second time, whatever has changed. */
-export function givenUp({ seen, policy }: Situation, bundle: CertificateBundle): Verdict | undefined {
+export function givenUp(now: Situation, bundle: CertificateBundle): Verdict | undefined {
+  const { seen, policy } = now;
   if (!isBlocked(bundle, seen)) return undefined;
   const { loadBalancerId: id } = policy;
+  const next = renewalAt(now)?.toISOString();
   return {
     state: 'not-installable',
     why: `no task of ${id} became healthy with our certificate ${bundle.fingerprint}: what was served before was put back, and this one is never posted again`,
-    cure: `see in the log of the tasks of ${id} that failed what HAProxy objects to (its key, or a setting of its own), and mend that; another certificate is ordered at once when KEY_TYPE is changed, else on ${renewAt(bundle).toISOString()}`,
+    cure: `see in the log of the tasks of ${id} that failed what HAProxy objects to (its key, or a setting of its own), and mend that; another certificate is ordered at once when KEY_TYPE is changed, else on ${next}`,
     againAt: later(seen.at, 5 * MINUTE),
   };
 }
 
-function isBlocked({ fingerprint }: CertificateBundle, { stored }: Observation): boolean {
+export function isBlocked({ fingerprint }: CertificateBundle, { stored }: Observation): boolean {
   return stored.ledger.blocked.includes(fingerprint);
 }
 

@@ -11,9 +11,9 @@ import { type WantedNames, wantedNames } from '../certificates/spec.ts';
 import { leaderOf } from '../marathon/leader.ts';
 import type { StoredState } from '../store.ts';
 import { imported } from './imported.ts';
-import { type NameStanding, standings } from './names.ts';
+import { type Facts, type NameStanding, standings } from './names.ts';
 import type { Observation, Policy } from './observation.ts';
-import { isPassedOver } from './restoring.ts';
+import { isBlocked, isPassedOver } from './restoring.ts';
 import { type Placement, placeIn, readSlots, type Slot, type SlotContext } from './slots.ts';
 import { HOUR } from './verdict.ts';
 
@@ -32,6 +32,11 @@ export interface Situation {
   readonly placement: Placement | undefined;
   /** The best certificate with a key, stored or found in marathon-lb: it may lack names, but is not without any. */
   readonly bundle: CertificateBundle | undefined;
+  /**
+   * The certificate whose names must not be lost before its end: the bundle; but where there is none of the present CA,
+   * or HAProxy refused it, the one of ours that marathon-lb has meanwhile.
+   */
+  readonly serving: CertificateBundle | undefined;
   /** The bundle, when only marathon-lb has it, or certbot. */
   readonly adoptable: CertificateBundle | undefined;
   /** Whether the limits of the public CAs bind us. */
@@ -57,6 +62,7 @@ export function situation(seen: Observation, policy: Policy): Situation {
     leader: leaderIn(seen, policy),
     slots,
     placement,
+    serving: servingNow(facts, placement),
     adoptable,
     standings: standings(facts),
   };
@@ -118,6 +124,17 @@ function best(alive: readonly CertificateBundle[], domains: readonly string[], n
   return [...(lasting.length > 0 ? lasting : useful)].sort(
     (a, b) => covered(b) - covered(a) || b.notAfter.getTime() - a.notAfter.getTime(),
   )[0];
+}
+
+/** One of a CA for tests is nothing to save for a real one's sake. */
+function servingNow({ seen, policy, bundle }: Facts, placement: Placement | undefined): CertificateBundle | undefined {
+  const content = placement?.ok ? placement.slot.content : undefined;
+  if (bundle !== undefined && !isBlocked(bundle, seen)) return bundle;
+  if (content?.kind !== 'ours' || content.bundle.notAfter <= seen.at) return bundle;
+  const { directoryUrl } = policy;
+  const isOfTests =
+    isStagingIssuer(content.bundle.issuer) || isStagingDirectory(seen.stored.bundleDirectory ?? directoryUrl);
+  return isOfTests && !isStagingDirectory(directoryUrl) ? bundle : content.bundle;
 }
 
 /** A certificate of another directory is not what the operator asked for: it is ordered anew. */

@@ -61,6 +61,14 @@ const crashed = (msAgo: number, version?: string): Seen<App> =>
       version,
     },
   });
+/** What is held, and served, is of another directory; one name has lost its route. */
+const elsewhere = (bundleDirectory: string) => ({
+  stored: stored({ bundleDirectory }),
+  routes: routes(
+    { 'b.net': { kind: 'answered', status: 503, note: '' } },
+    { waitingSince: ago(HOUR), lackingSince: { 'b.net': ago(HOUR) } },
+  ),
+});
 const allNames = (verdict: RouteVerdict) => ({ 'a.net': verdict, 'b.net': verdict });
 
 runRows([
@@ -121,6 +129,19 @@ runRows([
     state: 'ordering',
     actions: ['issue'],
     why: /the certificate ends/,
+  },
+  {
+    name: 'another directory is set, and one name has no route: it stays on the old certificate until that nears its end',
+    seen: elsewhere('https://acme.zerossl.com/v2/DV90'),
+    state: 'waiting-for-route',
+    why: /^b\.net through marathon-lb/,
+  },
+  {
+    name: 'the old directory was one for tests: nothing to save',
+    seen: elsewhere(STAGING),
+    state: 'ordering',
+    actions: ['issue'],
+    ordered: ['a.net'],
   },
   {
     name: 'another directory is set: what the old one issued is replaced',

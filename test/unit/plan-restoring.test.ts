@@ -1,19 +1,24 @@
 /** The planner's table, part four: load balancers that do not start with our certificate. And how failed ones are counted. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { CertificateBundle } from '../../src/certificates/bundle.ts';
 import { FailedLaunches } from '../../src/launches.ts';
 import type { App, Task, TaskFailure } from '../../src/marathon/app.ts';
 import type { FailedInstall } from '../../src/plan/observation.ts';
 import {
   ago,
   CURRENT,
+  certificate,
+  DAY,
   deploying,
+  HOUR,
   holding,
   loadBalancer,
   MINUTE,
   NOW,
   placeholder,
   remembering,
+  routes,
   SECOND,
   SLOT,
   stored,
@@ -42,6 +47,17 @@ const refused = (count: number): FailedInstall => ({
   count,
 });
 const blocked = { ...remembering(CURRENT), posted: {}, blocked: [CURRENT.fingerprint] };
+
+/** HAProxy refused the newer one; what was there before serves again. */
+const putBack = (serving: CertificateBundle, refusedOne = CURRENT) => ({
+  loadBalancer: loadBalancer({ env: holding(serving) }),
+  stored: stored({
+    bundle: refusedOne,
+    previous: serving,
+    ledger: { ...remembering(refusedOne), posted: {}, blocked: [refusedOne.fingerprint] },
+  }),
+  routes: routes(),
+});
 
 const ROWS: readonly Row[] = [
   {
@@ -155,6 +171,40 @@ const ROWS: readonly Row[] = [
     policy: { keyType: 'rsa3072' },
     state: 'waiting-for-route',
     looks: ['routes'],
+  },
+  {
+    name: 'taken back, and what serves meanwhile lives long: the next one has time',
+    seen: putBack(certificate({ notBefore: ago(60 * DAY) })),
+    policy: { keyType: 'ec256' },
+    state: 'not-installable',
+    cure: /else on 2026-12-07T12:00/,
+  },
+  {
+    name: 'taken back, and what serves meanwhile nears its end: another one is ordered, for why it failed may be over',
+    seen: putBack(certificate({ notBefore: ago(76 * DAY) })),
+    policy: { keyType: 'ec256' },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'and that one was taken back yesterday: not every day, for each try closes the load balancers for a while',
+    seen: putBack(certificate({ notBefore: ago(76 * DAY) }), certificate({ notBefore: ago(DAY) })),
+    policy: { keyType: 'ec256' },
+    state: 'not-installable',
+    cure: /else on 2026-11-29T00:00/,
+  },
+  {
+    name: 'taken back, another kind of key, and one name has no route: it stays on the one that serves meanwhile',
+    seen: {
+      ...putBack(certificate({ notBefore: ago(60 * DAY) })),
+      routes: routes(
+        { 'b.net': { kind: 'answered', status: 503, note: '' } },
+        { waitingSince: ago(HOUR), lackingSince: { 'b.net': ago(HOUR) } },
+      ),
+    },
+    policy: { keyType: 'rsa3072' },
+    state: 'waiting-for-route',
+    why: /^b\.net through marathon-lb/,
   },
   {
     name: 'taken back, and put there again by hand, where it runs: all is well',
