@@ -17,6 +17,7 @@ import type { Names } from './names.ts';
 import type { Random } from './random.ts';
 import type { Lifeline } from './task.ts';
 
+const SECOND = 1_000;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const DIRECTORY = 'https://acme-v02.api.letsencrypt.org/directory';
@@ -63,9 +64,18 @@ export interface Surroundings {
   readonly names: Names;
   /** What the challenge path answers to the CA for this name, by whatever way leads there now. */
   readonly answerAt: (name: string, token: string) => string | undefined;
+  /** Nobody was started since, nothing lost, and the clock is right: what was said then is known. */
+  readonly isUndisturbedSince: (time: number) => boolean;
   readonly onIssued: (issued: Issued) => void;
   readonly onViolation: (what: string) => void;
   readonly trace: (what: string) => void;
+}
+
+interface Asker {
+  readonly signal: AbortSignal;
+  readonly task: Lifeline;
+  /** Its key, which stays the same when it has to be registered anew. */
+  readonly account: string;
 }
 
 export class CertificateAuthority {
@@ -88,6 +98,8 @@ export class CertificateAuthority {
   readonly #lastIssue = new Map<string, number>();
   /** Registered domain → until when others have used its limit up. */
   readonly #others = new Map<string, number>();
+  /** Account → what it was told last: since when, and until when to wait. */
+  readonly #told = new Map<string, { since: number; until: number }>();
   #serial = 0;
 
   constructor(around: Surroundings) {
@@ -128,7 +140,8 @@ export class CertificateAuthority {
 
   #session(account: Account, signal: AbortSignal, task: Lifeline): Session {
     let url = account.url;
-    const ask = <T>(what: string, effect: () => T): Promise<T> => this.#exchange(what, effect, signal, task);
+    const ask = <T>(what: string, effect: () => T): Promise<T> =>
+      this.#exchange(what, effect, { signal, task, account: account.keyPem });
     const mine = <T>(what: string, effect: (account: string) => T): Promise<T> =>
       ask(what, () => {
         if (url === undefined || this.#accounts.get(account.keyPem) !== url)
@@ -154,7 +167,7 @@ export class CertificateAuthority {
     return session as Session;
   }
 
-  async #exchange<T>(what: string, effect: () => T, signal: AbortSignal, task: Lifeline): Promise<T> {
+  async #exchange<T>(what: string, effect: () => T, { signal, task, account }: Asker): Promise<T> {
     const { clock, random } = this.#around;
     const request = `${what} at ${HOST}`;
     await task.gate(`the CA's ${what}`);
@@ -166,18 +179,23 @@ export class CertificateAuthority {
     const lost = random.chance(this.lossy) && (!isRead || random.chance(this.lossy));
     if (this.outage !== undefined) throw outageError(this.outage, request);
     if (lost && random.chance(0.5)) throw transport('ECONNRESET', 'socket hang up', request);
-    this.#limitedOnPurpose(request);
+    this.#limitedOnPurpose(request, account);
     const result = effect();
     if (lost) throw transport('ECONNRESET', 'socket hang up', request);
     await task.after(`the CA's ${what}`);
     return result;
   }
 
-  #limitedOnPurpose(request: string): void {
+  /** Its word is data: whoever was told to wait, waits. */
+  #limitedOnPurpose(request: string, account: string): void {
     const { limited } = this;
-    const { clock } = this.#around;
-    if (limited === undefined || limited.until <= clock.now) return;
+    const { clock, isUndisturbedSince, onViolation } = this.#around;
     if (!request.startsWith('newOrder')) return;
+    const told = this.#told.get(account);
+    if (told !== undefined && told.until > clock.now + SECOND && isUndisturbedSince(told.since))
+      onViolation(`an order is asked for before the Retry-After of ${new Date(told.until).toISOString()}`);
+    if (limited === undefined || limited.until <= clock.now) return;
+    this.#told.set(account, { since: clock.now, until: limited.until });
     const at = `${new Date(limited.until).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
     const detail = 'too many new orders (300) from this account in the last 3h0m0s';
     throw refused(429, 'rateLimited', limited.by === 'text' ? `${detail}, retry after ${at}` : detail, request, {

@@ -42,23 +42,42 @@ export async function hunt({ seeds, days, threads, only, json }: Hunt): Promise<
   return found.every(({ by }) => by !== undefined) ? 0 : 1;
 }
 
-/** The lowest seed of those that ran, so that the same one is told each time as far as that goes. */
+/** Seeds that fail without any planted bug prove nothing. */
+const sound = new Map<number, boolean>();
+
+async function isSound(seed: number, days: number): Promise<boolean> {
+  const known = sound.get(seed);
+  if (known !== undefined) return known;
+  await runAll({
+    ...{ seeds: [seed], days, threads: 1 },
+    onResult: ({ violations }) => {
+      sound.set(seed, violations.length === 0);
+      return true;
+    },
+  });
+  return sound.get(seed) ?? false;
+}
+
+/** The first seed that fails with the bug and holds without it; as many at once as there are threads. */
 async function catchOne(
   mutation: Mutation,
   { seeds, days, threads }: Pick<Hunt, 'seeds' | 'days' | 'threads'>,
 ): Promise<Caught> {
-  const order = Array.from({ length: seeds }, (_, n) => n + 1);
-  let by: Result | undefined;
-  let tried = 0;
-  await runAll({
-    ...{ seeds: order, days, threads, mutation: mutation.name },
-    onResult: (result) => {
-      tried += 1;
-      if (result.violations.length > 0 && (by === undefined || result.seed < by.seed)) by = result;
-      return by === undefined;
-    },
-  });
-  return { mutation, by, tried };
+  for (let first = 1; first <= seeds; first += threads) {
+    const some = Array.from({ length: Math.min(threads, seeds - first + 1) }, (_, n) => first + n);
+    const failed: Result[] = [];
+    await runAll({
+      ...{ seeds: some, days, threads, mutation: mutation.name },
+      onResult: (result) => {
+        if (result.violations.length > 0) failed.push(result);
+        return true;
+      },
+    });
+    for (const by of failed.sort((a, b) => a.seed - b.seed)) {
+      if (await isSound(by.seed, days)) return { mutation, by, tried: first + threads - 1 };
+    }
+  }
+  return { mutation, by: undefined, tried: seeds };
 }
 
 function row({ mutation: { name, file }, by, tried }: Caught): string {

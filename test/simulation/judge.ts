@@ -20,6 +20,8 @@ const DAY = 24 * HOUR;
 
 /** The slowest pace of the program is a week; a day more to get there. */
 const GRACE = 8 * DAY;
+/** A new task without the old one's folder knows nothing of the order that is under way there. */
+const HANDED_OVER = 10 * MINUTE;
 /** A label edit travels: what was wanted until just now may still be ordered, and what is new may not be known. */
 const EDIT_SETTLES = HOUR;
 /** States that ask for a person, so that there has to be something to do, or somebody to wait for. */
@@ -49,6 +51,8 @@ export interface World {
   readonly wantedSince: ReadonlyMap<string, number>;
   /** All that our labels have ever had: a certificate of these alone counts as ours. */
   readonly everWanted: ReadonlySet<string>;
+  /** Whether the state folder of a running task has it. */
+  readonly isRemembered: (fingerprint: string) => boolean;
   /** When a task was started, labels were edited, or a slot touched by others, last. */
   readonly excusedAt: () => number;
   readonly violate: (what: string) => void;
@@ -85,6 +89,8 @@ export class Judge {
   #notExpired(name: string, bundle: CertificateBundle | undefined, wantedSince: number): void {
     const { clock } = this.#world;
     if (bundle === undefined || !isOurs(bundle) || !bundle.domains.includes(name)) return;
+    // With the memory lost, and labels edited since, it is a stranger's.
+    if (!this.#world.isRemembered(bundle.fingerprint)) return;
     const end = bundle.notAfter.getTime();
     if (end > clock.now) return;
     const lifeMs = end - bundle.notBefore.getTime();
@@ -263,7 +269,7 @@ export class Judge {
     if (before === undefined || at - before.at > before.lifeMs * 0.45) return;
     const { health, excusedAt } = this.#world;
     const goodSince = health.goodSince(['ca', 'disk', 'clock']);
-    if (goodSince === undefined || goodSince > before.at || excusedAt() > before.at) return;
+    if (goodSince === undefined || goodSince > before.at || excusedAt() > before.at - HANDED_OVER) return;
     this.#say(
       `a certificate for ${set} is had again after ${Math.round((at - before.at) / HOUR)} hours, for no reason`,
     );

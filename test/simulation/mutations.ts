@@ -28,7 +28,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'short-lived ones are renewed as late as others',
     file: 'certificates/renewal.ts',
     find: '? 1 / 2 : 2 / 3',
-    put: '? 0.97 : 2 / 3',
+    put: '? 1 : 2 / 3',
   },
   {
     name: 'shrinks at any time',
@@ -45,8 +45,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'an obstacle on a name of the certificate does not stop an order without it',
     file: 'plan/ordering.ts',
-    find: 'return givenUp.every((one) => seen.at >= giveUpAt(one, bundle)) ? names : undefined;',
-    put: 'return names;',
+    find: 'return givenUp.every((one) => seen.at >= giveUpAt(one, bundle)) ? names',
+    put: 'return givenUp.length > 0 ? names',
   },
   {
     name: 'a name more is no reason to order',
@@ -64,8 +64,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'does not back off from the CA',
     file: 'certificates/holds.ts',
-    find: 'return until > now ?',
-    put: 'return until < now && until > now ?',
+    find: 'if (until <= now) return undefined;\n  return { until, asked',
+    put: 'if (now !== last.at) return undefined;\n  return { until, asked',
   },
   {
     name: 'does not wait for a Retry-After',
@@ -252,8 +252,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'sends its own variables only',
     file: 'marathon/update.ts',
-    find: 'const env = { ...app.env, ...changes };',
-    put: 'const env = { ...changes };',
+    find: 'return { env: { ...app.env, ...changes },',
+    put: 'return { env: { ...changes },',
   },
   {
     name: 'never posts',

@@ -95,6 +95,7 @@ export class World {
     this.authority = new CertificateAuthority({
       ...{ clock, names, trace, random: this.random.stream('authority') },
       answerAt: (_name, token) => this.#answer(token),
+      isUndisturbedSince: (time) => this.#isUndisturbedSince(time),
       onIssued: (issued) => {
         this.attend(10);
         this.judge.issued(issued);
@@ -126,6 +127,8 @@ export class World {
     const { health, wantedSince, everWanted } = this;
     this.judge = new Judge({
       ...{ clock, health, names, balancer, wantedSince, everWanted },
+      isRemembered: (fingerprint) =>
+        this.fleet.alive.some(({ volume }) => volume.find('ledger.json')?.data.includes(fingerprint)),
       excusedAt: () => Math.max(this.excusedAt, this.fleet.startedAt),
       violate: (what) => this.violate(what),
       isDisturbed: (slot) => this.disturbed.has(slot),
@@ -246,6 +249,12 @@ export class World {
         return { ...look, verdict: { kind: 'other', fingerprint, domains: has, notAfter } as const };
       }),
     );
+  }
+
+  #isUndisturbedSince(time: number): boolean {
+    const goodSince = this.health.goodSince(['clock', 'disk']);
+    const excusedAt = Math.max(this.excusedAt, this.fleet.startedAt);
+    return goodSince !== undefined && goodSince <= time && excusedAt <= time;
   }
 
   #onPut(put: Put): void {
