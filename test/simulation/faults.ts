@@ -80,6 +80,9 @@ function limited(kind: string, by: 'header' | 'text'): Fault {
   };
 }
 
+/** Only we see it; the CA must be asked all the same. */
+const HARMLESS: ReadonlySet<NameTrouble> = new Set(['unseen', 'denied']);
+
 function trouble(kind: string, what: NameTrouble, aYear: number, lingerMs: number): Fault {
   return {
     kind,
@@ -91,7 +94,8 @@ function trouble(kind: string, what: NameTrouble, aYear: number, lingerMs: numbe
       const ms = draw.spread(10 * MINUTE, 60 * DAY);
       for (const name of some) {
         names.begin(name, what);
-        during(world, `name ${name}`, ms, () => names.end(name, what), lingerMs);
+        const condition: Condition = HARMLESS.has(what) ? `sight of ${name}` : `name ${name}`;
+        during(world, condition, ms, () => names.end(name, what), lingerMs);
       }
       return some.length > 0;
     },
@@ -619,6 +623,7 @@ const NAMES_FAULTS: readonly Fault[] = [
   trouble('name firewalled from the CA', 'firewalled', 1.5, BACK_OFF),
   trouble('name routed to another app', 'misrouted', 1.5, BACK_OFF),
   trouble('name not seen from inside', 'unseen', 1.5, BACK_OFF),
+  trouble('inner DNS lies', 'denied', 1.5, 0),
 ];
 
 const DISK: readonly Fault[] = [

@@ -7,7 +7,15 @@
 import type { Clock } from './clock.ts';
 
 /** The CA, Marathon, the load balancer's deployments, the state folder, our clock, our tasks; `name x` for each name. */
-export type Condition = 'ca' | 'marathon' | 'balancer' | 'disk' | 'clock' | 'tasks' | `name ${string}`;
+export type Condition =
+  | 'ca'
+  | 'marathon'
+  | 'balancer'
+  | 'disk'
+  | 'clock'
+  | 'tasks'
+  | `name ${string}`
+  | `sight of ${string}`;
 
 export const GENERAL: readonly Condition[] = ['ca', 'marathon', 'balancer', 'disk', 'clock', 'tasks'];
 

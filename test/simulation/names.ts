@@ -17,7 +17,9 @@ export type NameTrouble =
   /** Another app answers on the challenge path. */
   | 'misrouted'
   /** Our resolver lies, or hairpin NAT is missing: the preflight cannot tell, and the CA has no trouble at all. */
-  | 'unseen';
+  | 'unseen'
+  /** The cluster's own DNS gives another address: the preflight says bad, and the CA has no trouble at all. */
+  | 'denied';
 
 export class Names {
   readonly #troubles = new Map<string, NameTrouble[]>();
@@ -38,7 +40,7 @@ export class Names {
 
   /** Nothing that the CA would object to. */
   isWell(name: string): boolean {
-    return (this.#troubles.get(name) ?? []).every((trouble) => trouble === 'unseen');
+    return (this.#troubles.get(name) ?? []).every((trouble) => trouble === 'unseen' || trouble === 'denied');
   }
 
   isRefused(name: string): boolean {
@@ -75,6 +77,7 @@ export class Names {
     const bad = (why: string): PreflightVerdict => ({ kind: 'bad', why: `${name}: ${why}`, cure: `mend ${name}` });
     if (this.has(name, 'unseen'))
       return { kind: 'unknown', why: `${name}: cannot be reached from here`, cure: 'nothing, if the CA can' };
+    if (this.has(name, 'denied')) return bad('its address is one of a private network');
     if (this.has(name, 'nxdomain')) return bad('no A or AAAA record');
     if (this.has(name, 'servfail')) return bad('its name servers answer SERVFAIL');
     if (this.has(name, 'caa')) return bad('a CAA record forbids the CA');
