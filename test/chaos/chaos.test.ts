@@ -12,7 +12,7 @@ import { LOAD_BALANCER, SIDECAR } from '../support/cluster.ts';
 import { logOf } from '../support/episode.ts';
 import { until } from '../support/until.ts';
 import { Chronicle } from './chronicle.ts';
-import { accountOf, type Costs, mostTries } from './costs.ts';
+import { accountOf, type Costs, hurried } from './costs.ts';
 import { Missed, strike } from './faults.ts';
 import { Judge } from './judge.ts';
 import { AIM_MS, type Fault, KIND_NAMES, schedule } from './schedule.ts';
@@ -104,8 +104,7 @@ function account(t: { diagnostic(text: string): void }, run: Run): void {
   const { struck } = chronicle;
   const [orders, posted, certificates] = [ordersOf(stage), postedIn(stage), certificatesOf(stage)];
   const { fruitful, mostFruitful, spoilt, unexplained } = accountOf({ ...measures, seconds, struck, orders, posted });
-  const tries = stage.ca.requests.filter(({ path }) => path === '/dir').length;
-  const most = mostTries(struck, measures.minuteMs, mostFruitful);
+  const asked = stage.ca.requests.filter(({ path }) => path === '/dir').map(({ at }) => at.getTime());
   const seen = [...judge.seen].map(([kind, count]) => `${count} ${kind}`).join(', ');
   for (const line of [
     ...KIND_NAMES.filter((kind) => chronicle.fired(kind) > 0).map(
@@ -113,7 +112,7 @@ function account(t: { diagnostic(text: string): void }, run: Run): void {
     ),
     `${faults.length} faults in ${Math.round(seconds)} s, ${chronicle.misses.length} had nothing to hit; all served ${(settledMs / 1000).toFixed(1)} s after the last (at most ${SETTLES_MS / 1000} s)`,
     `${orders.length} orders: ${fruitful} led to a certificate that was posted (at most ${mostFruitful}), ${spoilt} were spoilt by faults; ${certificates} certificates, ${posted.length} deployments (at most as many)`,
-    `${tries} requests for the CA's directory (at most ${most})`,
+    `${asked.length} requests for the CA's directory`,
     `visits each second: ${seen}; longest pause after a failure ${judge.longestHold() / 1000} s; ${watch.peakMib} MiB at most`,
     ...chronicle.misses,
   ])
@@ -124,7 +123,7 @@ function account(t: { diagnostic(text: string): void }, run: Run): void {
   assert.ok(fruitful <= mostFruitful, `${fruitful} orders led to a certificate, at most ${mostFruitful} had a reason`);
   for (const at of unexplained) chronicle.note('judge', 'this order came to nothing, and no fault is to blame', at);
   assert.equal(unexplained.length, 0, `${unexplained.length} orders came to nothing, and no fault is to blame`);
-  assert.ok(tries <= most, `${tries} requests for the CA's directory, at most ${most}`);
+  assert.deepEqual(hurried(asked, struck, measures.minuteMs), []);
   assert.ok(posted.length <= certificates, `${posted.length} deployments for ${certificates} certificates`);
   assert.ok(judge.longestHold() <= SETTLES_MS - 15_000, 'no pause is longer than a day and a tenth');
   assert.ok(watch.peakMib > 0 && watch.peakMib <= MOST_MIB, `${watch.peakMib} MiB`);

@@ -11,7 +11,7 @@
  * minutes, as it tries what failed again after 1, 10 and 100 minutes.
  *
  * A try that never gets as far as an order is seen by its request for the directory, made twice where the first one got no
- * answer. While the CA is away it comes after 1 minute four times, then after 5, 10, 20 … up to 6 hours.
+ * answer. While the CA is away it comes after 1 minute four times, then after 5, 10, 20 … up to 6 hours: `hurried` holds it to that.
  */
 import { type Fault, KINDS, type Place } from './schedule.ts';
 
@@ -87,11 +87,24 @@ function capacityOf({ from, to }: Struck, minuteMs: number): number {
 /** What Marathon does or does not say makes no try fail. */
 const ENDS_TRIES: ReadonlySet<Place> = new Set(['sidecar', 'ca', 'load balancer']);
 
-/** Requests for the directory: one for each order that had a reason, and for each fault as many as its time allows. */
-export function mostTries(struck: readonly Struck[], minuteMs: number, mostFruitful: number): number {
+/**
+ * The faults in whose time the CA was asked more often than it may be while it is away. Another fault in that time may
+ * begin the steps anew: the program forgets them when it loses its folder, and when the CA has answered.
+ */
+export function hurried(asked: readonly number[], struck: readonly Struck[], minuteMs: number): readonly string[] {
   const guilty = struck.filter(({ fault }) => ENDS_TRIES.has(KINDS[fault.kind].place));
-  const tries = guilty.map(({ from, to }) => 2 * (1 + triesWithin(OUTAGE_AFTER_MINUTES, (to - from) / minuteMs)));
-  return tries.reduce((sum, one) => sum + one, mostFruitful);
+  return guilty.flatMap((one) => {
+    const { from, to, fault } = one;
+    const count = asked.filter((at) => at >= from && at <= to).length;
+    const beginnings = guilty.filter((other) => other.from < to && other.to > from).length || 1;
+    const most = beginnings * mostTries(to - from, minuteMs);
+    return count <= most ? [] : [`the CA was asked ${count} times in ${to - from} ms of #${fault.n}, at most ${most}`];
+  });
+}
+
+/** Requests for the directory, for so long. */
+export function mostTries(ms: number, minuteMs: number): number {
+  return 2 * (1 + triesWithin(OUTAGE_AFTER_MINUTES, ms / minuteMs));
 }
 
 function triesWithin(afterMinutes: readonly number[], minutes: number): number {

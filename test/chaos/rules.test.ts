@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { issue } from '../support/certificates.ts';
-import { accountOf, type Costs, mostTries } from './costs.ts';
+import { accountOf, type Costs, hurried, mostTries } from './costs.ts';
 import { Judge, type Moment } from './judge.ts';
 import { AIM_MS, type Fault, KIND_NAMES, KINDS, type KindName, schedule } from './schedule.ts';
 
@@ -101,9 +101,11 @@ test('each certificate has its reason: the first, half a life, an edit, a name l
 });
 
 test('while the CA is away it is asked after 1, 2, 3, 4, 9 and 19 minutes, and not all the time', () => {
-  assert.equal(mostTries([], 25, 4), 4);
-  assert.equal(mostTries([struck('Pebble killed', 0, 0)], 25, 4), 6);
-  assert.equal(mostTries([struck('CA: connections dropped', 0, 500)], 25, 4), 4 + 2 * 7);
-  assert.equal(mostTries([struck('a variable set by others', 0, 500)], 25, 4), 4);
-  assert.equal(mostTries([struck('Marathon: hangs', 0, 500)], 25, 4), 4);
+  assert.equal(mostTries(0, 25), 2);
+  assert.equal(mostTries(500, 25), 2 * 7);
+  const asked = Array.from({ length: 15 }, (_, n) => 10_000 + n * 30);
+  const away = [struck('CA: connections dropped', 10_000, 10_500)];
+  assert.deepEqual(hurried(asked.slice(1), away, 25), []);
+  assert.equal(hurried(asked, away, 25).length, 1);
+  assert.deepEqual(hurried(asked, [...away, struck('sidecar killed, its folder lost', 10_200, 10_300)], 25), []);
 });
