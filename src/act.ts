@@ -15,6 +15,7 @@ import {
   withFailures,
   withIssued,
   withOrder,
+  withoutHolds,
   withPosted,
   withReplacement,
   withSpent,
@@ -54,6 +55,7 @@ export class Actions {
   #order: (RunningOrder & { readonly ended: Promise<void> }) | undefined;
   #failedInstall: FailedInstall | undefined;
   #deploymentId: string | undefined;
+  #renewAskedAt: Date | undefined;
 
   constructor(tools: Tools) {
     this.#tools = tools;
@@ -79,16 +81,25 @@ export class Actions {
     this.#failedInstall = undefined;
   }
 
+  /** When a new certificate was asked for, until an order begins. */
+  get renewAskedAt(): Date | undefined {
+    return this.#renewAskedAt;
+  }
+
+  /** An operator wants what had failed tried at once. Throws when the state folder cannot be written. */
+  async liftHolds(): Promise<void> {
+    await this.#tools.store.changeLedger((ledger) => withoutHolds(ledger, this.#tools.directoryUrl));
+  }
+
+  askRenewal(): void {
+    this.#renewAskedAt = new Date();
+  }
+
   /** Does what was planned; an order is only started. */
   async carryOut(action: Action, seen: Observation, signal: AbortSignal): Promise<void> {
     switch (action.kind) {
       case 'adopt':
-        await this.#tools.store.saveBundle(action.bundle, this.#tools.directoryUrl);
-        this.#tools.log.info(
-          { domains: action.bundle.domains, notAfter: action.bundle.notAfter },
-          'certificate adopted',
-        );
-        return this.#tools.wake(); // what was kept is seen, and told, at the next look
+        return this.#adopt(action.bundle);
       case 'issue':
         return this.#startOrder(action, signal);
       case 'install':
@@ -96,7 +107,9 @@ export class Actions {
       case 'restore':
         return this.#restore(action, seen, signal);
       case 'forget':
-        return this.#tools.store.dropPrevious();
+        return this.#tools.store.dropPrevious().catch((error: Error) => {
+          this.#tools.log.warn({ err: error }, 'what was served before is still kept');
+        });
     }
   }
 
@@ -105,8 +118,22 @@ export class Actions {
     await this.#order?.ended;
   }
 
+  /** What cannot be kept is served all the same, and the folder's trouble is told by the next look. */
+  async #adopt(bundle: CertificateBundle): Promise<void> {
+    const { store, directoryUrl, log, wake } = this.#tools;
+    const { domains, notAfter } = bundle;
+    try {
+      await store.saveBundle(bundle, directoryUrl);
+      log.info({ domains, notAfter }, 'certificate adopted');
+    } catch (error) {
+      log.warn({ domains, err: error as Error }, 'certificate not adopted');
+    }
+    wake(); // what was kept is seen, and told, at the next look
+  }
+
   #startOrder(action: Issue, signal: AbortSignal): void {
     if (this.#order !== undefined) return;
+    this.#renewAskedAt = undefined;
     const running = { startedAt: new Date(), domains: action.spec.domains, progress: undefined };
     this.#order = { ...running, ended: this.#runOrder(action, signal) };
   }

@@ -3,7 +3,7 @@
  *
  * Pure. The limits are Let's Encrypt's (its page on rate limits); our own shares stay below them, since others may order for
  * the same domains, and a lost state folder forgets. Windows slide: what is within ours at every moment is within the
- * CA's buckets too.
+ * CA's buckets too. Where certificates live for days we count as the CA does, in a bucket that fills drop by drop.
  */
 import { type Ledger, setOf } from './ledger.ts';
 
@@ -23,8 +23,10 @@ export interface Budget {
 export interface Spending {
   readonly directory: string;
   readonly now: Date;
-  /** There is no live certificate, or it ends within a week, or those of this CA live so short. */
+  /** There is no live certificate, or it ends within a week. */
   readonly urgent: boolean;
+  /** It lives for days only: one more than usual may be all that saves it. */
+  readonly shortLived: boolean;
 }
 
 const HOUR_MS = 3_600_000;
@@ -38,25 +40,30 @@ const FAILED_VALIDATIONS = { limit: 5, ours: 2 };
 
 /** What an order of these names would be charged to. */
 export function budgetsOf(ledger: Ledger, names: readonly string[], spending: Spending): readonly Budget[] {
-  const { directory, now, urgent } = spending;
+  const { directory, now, urgent, shortLived } = spending;
   const here = <T extends { readonly directory: string; readonly at: Date }>(entries: readonly T[]): readonly T[] =>
     entries.filter((entry) => entry.directory === directory);
   const issued = here(ledger.issued);
   const set = setOf(names);
   const sameSet = issued.filter((one) => one.set === set);
-  const allowed = urgent ? SAME_SET.urgent : SAME_SET.usual;
   const sameNames = { kind: 'same-names', what: 'certificates for exactly these names in 7 days' } as const;
   const certificates = { kind: 'certificates', what: 'certificates in 7 days' } as const;
   const orders = { kind: 'orders', what: 'orders in 3 hours' } as const;
   return [
-    budget(sameNames, sameSet, WEEK_MS, { ...SAME_SET, allowed }, now),
+    shortLived
+      ? dripping(sameNames, sameSet, WEEK_MS, { ...SAME_SET, allowed: SAME_SET.urgent }, now)
+      : budget(sameNames, sameSet, WEEK_MS, { ...SAME_SET, allowed: urgent ? SAME_SET.urgent : SAME_SET.usual }, now),
     budget(certificates, issued, WEEK_MS, { ...CERTIFICATES, allowed: CERTIFICATES.ours }, now),
     budget(orders, here(ledger.orders), 3 * HOUR_MS, { ...ORDERS, allowed: ORDERS.ours }, now),
   ];
 }
 
 /** What one more failed validation of this name would be charged to. */
-export function validationsOf(ledger: Ledger, name: string, { directory, now }: Spending): Budget {
+export function validationsOf(
+  ledger: Ledger,
+  name: string,
+  { directory, now }: Pick<Spending, 'directory' | 'now'>,
+): Budget {
   const failed = ledger.failures.filter(
     (one) => one.scope === 'name' && one.directory === directory && one.names.includes(name),
   );
@@ -65,17 +72,48 @@ export function validationsOf(ledger: Ledger, name: string, { directory, now }: 
   return budget(counted, failed, HOUR_MS, { limit, allowed }, now);
 }
 
+interface Share {
+  readonly limit: number;
+  readonly allowed: number;
+}
+
 function budget(
   counted: Pick<Budget, 'kind' | 'what'>,
   entries: readonly { readonly at: Date }[],
   windowMs: number,
-  { limit, allowed }: { readonly limit: number; readonly allowed: number },
+  { limit, allowed }: Share,
   now: Date,
 ): Budget {
-  // A little from the future was spent before our clock was set back; a lot tells of a clock that was wrong.
-  const times = entries.map(({ at }) => at.getTime()).filter((at) => Math.abs(at - now.getTime()) < windowMs);
+  const times = timesIn(entries, windowMs, now).filter((at) => at > now.getTime() - windowMs);
   const used = times.length;
-  const freeing = times.sort((a, b) => a - b)[used - allowed];
+  const freeing = times[used - allowed];
   const nextFreeAt = freeing === undefined ? undefined : new Date(freeing + windowMs);
   return { ...counted, used, allowed, limit, nextFreeAt };
+}
+
+/** As many as the CA gives in the window come back in it, evenly; ours holds fewer at a time. All that is kept counts on. */
+function dripping(
+  counted: Pick<Budget, 'kind' | 'what'>,
+  entries: readonly { readonly at: Date }[],
+  windowMs: number,
+  { limit, allowed }: Share,
+  now: Date,
+): Budget {
+  const dropMs = windowMs / limit;
+  let [missing, since] = [0, 0];
+  for (const at of timesIn(entries, windowMs, now)) {
+    missing = Math.max(0, missing - (at - since) / dropMs) + 1;
+    since = at;
+  }
+  const seenAt = Math.max(since, now.getTime());
+  const left = Math.max(0, missing - (seenAt - since) / dropMs);
+  const waitMs = (left - (allowed - 1)) * dropMs;
+  const nextFreeAt = waitMs >= 1 ? new Date(seenAt + Math.ceil(waitMs)) : undefined;
+  return { ...counted, used: Math.ceil(left), allowed, limit, nextFreeAt };
+}
+
+/** In order. A little from the future was spent before our clock was set back; a lot tells of a clock that was wrong. */
+function timesIn(entries: readonly { readonly at: Date }[], windowMs: number, now: Date): readonly number[] {
+  const times = entries.map(({ at }) => at.getTime()).filter((at) => at < now.getTime() + windowMs);
+  return times.sort((a, b) => a - b);
 }

@@ -64,10 +64,15 @@ interface SeenByUs {
 function refusedByCa(name: string, { seen, attempt, publicCa }: Facts): Obstacle | undefined {
   const { ledger } = seen.stored;
   const hold = holdOnName(ledger, name, attempt);
-  if (hold === undefined) return undefined;
+  const validations = publicCa ? validationsOf(ledger, name, attempt) : undefined;
+  const spent = validations?.nextFreeAt;
+  if (hold === undefined) {
+    // An operator lifted it, or it was with other settings: the CA counts it all the same.
+    const why = `${validations?.used} ${validations?.what} are as many as we allow ourselves`;
+    return spent && { from: 'ca', why, until: spent };
+  }
   const { last, count } = hold;
-  const spent = publicCa ? validationsOf(ledger, name, { ...attempt, urgent: false }).nextFreeAt : undefined;
-  const isLifted = MENDABLE.has(last.pace) && isMended(name, last.at, seen.preflight);
+  const isLifted = last.lifted ?? (MENDABLE.has(last.pace) && isMended(name, last.at, seen.preflight));
   const until = isLifted ? latest(spent, hold.asked) : hold.until;
   if (until === undefined) return undefined;
   const why = count > 1 ? `${last.problem}; ${count} times in a row` : last.problem;

@@ -8,7 +8,7 @@ import type { CertificateBundle } from '../certificates/bundle.ts';
 import { type Hold, holdOnAll, holdOnSet } from '../certificates/holds.ts';
 import { isShortLived, lastCallAt, mayShrinkAt } from '../certificates/renewal.ts';
 import { sameNames, specFor } from '../certificates/spec.ts';
-import type { TaskFailure } from '../marathon/app.ts';
+import { isCurrent, type TaskFailure } from '../marathon/app.ts';
 import type { OrderInFlight } from '../store.ts';
 import { type NameStanding, type Obstacle, preflightDue, routesDueAt, routesMayCome } from './names.ts';
 import { renewalAt } from './restoring.ts';
@@ -17,6 +17,8 @@ import { earlier, HOUR, later, list, MINUTE, pace, SECOND, type Verdict } from '
 
 /** After losing our memory and a crash, an order waits this long: a crash loop must not spend the CA's limits. */
 const CRASH_PAUSE = 15 * MINUTE;
+/** How long the task of the version before is left to end what it has begun. */
+const ELDER_PAUSE = 2 * MINUTE;
 /** Orders that fail by their names follow each other at once, each without those that failed; but not more than these. */
 const AT_ONCE = { orders: 3, within: 10 * MINUTE };
 const WEEK = 7 * 24 * HOUR;
@@ -38,7 +40,15 @@ export function order(now: Situation): Verdict | undefined {
   // Nothing is looked at and nothing asked for the sake of names that have to wait in any case.
   const hoped = orderable(now, ({ from }) => from === 'route');
   if (hoped === undefined) return waiting(now);
-  return mayNotOrder(now) ?? spent(now, hoped) ?? pausedByCrash(now) ?? noLoadBalancer(now) ?? unseen(now) ?? ask(now);
+  return (
+    mayNotOrder(now) ??
+    spent(now, hoped) ??
+    pausedByCrash(now) ??
+    behindElder(now) ??
+    noLoadBalancer(now) ??
+    unseen(now) ??
+    ask(now)
+  );
 }
 
 /** Names are tried from outside a few times a day: what is broken is told weeks before it matters. */
@@ -47,8 +57,16 @@ export function lookAhead(now: Situation): Verdict | undefined {
 }
 
 function isRenewal(now: Situation): boolean {
+  if (isAsked(now)) return true;
   const at = renewalAt(now);
   return at === undefined || at <= now.seen.at;
+}
+
+/** What an operator asked for and could not be begun for so long is given up: the plan is told by what is due again. */
+const ASKED_FOR = 10 * MINUTE;
+
+function isAsked({ seen: { at, renewAskedAt } }: Situation): boolean {
+  return renewAskedAt !== undefined && at < later(renewAskedAt, ASKED_FOR);
 }
 
 function mayNotOrder(now: Situation): Verdict | undefined {
@@ -87,7 +105,9 @@ function issue(now: Situation, domains: readonly string[]): Verdict {
   const why =
     bundle === undefined || added.length > 0
       ? `nothing covers ${list(added)}`
-      : `the certificate ends ${bundle.notAfter.toISOString()}`;
+      : isAsked(now)
+        ? 'an operator asked for a new certificate'
+        : `the certificate ends ${bundle.notAfter.toISOString()}`;
   const spec = specFor(domains, policy.keyType);
   return {
     state: 'ordering',
@@ -189,8 +209,10 @@ function overBudget(now: Situation, names: readonly string[]): Verdict | undefin
 export function chargedTo({ seen, policy, bundle, publicCa }: Situation, names: readonly string[]): readonly Budget[] {
   if (!publicCa) return [];
   const { at: now, stored } = seen;
-  const urgent = bundle === undefined || isShortLived(bundle) || bundle.notAfter < later(now, WEEK);
-  return budgetsOf(stored.ledger, names, { directory: policy.directoryUrl, now, urgent });
+  const urgent = bundle === undefined || bundle.notAfter < later(now, WEEK);
+  const last = bundle ?? stored.bundle;
+  const shortLived = last !== undefined && isShortLived(last);
+  return budgetsOf(stored.ledger, names, { directory: policy.directoryUrl, now, urgent, shortLived });
 }
 
 function pausedByCrash(now: Situation): Verdict | undefined {
@@ -201,6 +223,18 @@ function pausedByCrash(now: Situation): Verdict | undefined {
   if (until <= seen.at) return undefined;
   const why = `our task ${failure.taskId} failed at ${failure.at.toISOString()} (${failure.state}) and the state folder came up empty; ordering waits until ${until.toISOString()}, so that a crash loop cannot use up the CA's limits`;
   return { state: 'backing-off', why, cure: 'give the app a volume for STATE_DIR', againAt: until };
+}
+
+/** In an upgrade without memory: the task before us may have an order in hand, and is about to end. */
+function behindElder({ seen, policy }: Situation): Verdict | undefined {
+  if (!seen.stored.wasEmpty || !seen.self.ok) return undefined;
+  const app = seen.self.value;
+  const own = app.tasks.find(({ id }) => id === policy.taskId);
+  const elder = app.tasks.find((task) => task !== own && task.state === 'TASK_RUNNING' && !isCurrent(app, task));
+  const since = own?.startedAt;
+  if (elder === undefined || since === undefined || seen.at >= later(since, ELDER_PAUSE)) return undefined;
+  const why = `task ${elder.id} of the version before still runs, and may have an order in hand; this one waits for it to end, until ${later(since, ELDER_PAUSE).toISOString()} at the latest`;
+  return { state: 'following', why, againAt: pace(since, seen.at) };
 }
 
 /** A new version that dies on start again and again says nothing of us, who were there before it. */

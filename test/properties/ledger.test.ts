@@ -109,7 +109,7 @@ function assertEnds(ledger: Ledger, now: Date): void {
       assert.ok(hold.until.getTime() <= now.getTime() + LONGEST_HOLD_MS, hold.until.toISOString());
       assert.ok(hold.asked === undefined || (hold.asked > now && hold.asked <= hold.until));
     }
-    const spending = { directory, now, urgent: false };
+    const spending = { directory, now, urgent: false, shortLived: false };
     for (const { used, allowed, nextFreeAt } of [
       ...budgetsOf(ledger, NAMES, spending),
       ...NAMES.map((name) => validationsOf(ledger, name, spending)),
@@ -136,7 +136,7 @@ holds(
       now = new Date(now.getTime() + gap);
       times.push(now.getTime());
       ledger = withOrder(ledger, { at: now, directory });
-      const [used] = budgetsOf(ledger, NAMES, { directory, now, urgent: false }).filter(({ what }) =>
+      const [used] = budgetsOf(ledger, NAMES, { directory, now, urgent: false, shortLived: false }).filter(({ what }) =>
         what.startsWith('orders'),
       );
       assert.equal(used?.used, times.filter((at) => at > now.getTime() - 180 * MINUTE_MS).length);

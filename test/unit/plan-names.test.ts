@@ -804,6 +804,7 @@ test('the budgets are in the status: how much is used, of what, and when there i
   const planned = plan(observation(seen), policy());
   const { budgets } = planAsJson(planned);
   assert.deepEqual(budgets[0], {
+    kind: 'same-names',
     what: 'certificates for exactly these names in 7 days',
     used: 2,
     allowed: 2,

@@ -69,6 +69,9 @@ const elsewhere = (bundleDirectory: string) => ({
     { waitingSince: ago(HOUR), lackingSince: { 'b.net': ago(HOUR) } },
   ),
 });
+/** A task of the version before beside ours, which started this long ago. */
+const upgradedAgo = (ms: number): Seen<App> =>
+  ourApp({ tasks: [task('us.0', { version: '2026-11-01T00:00:00.000Z' }), task('us.1', { startedAt: ago(ms) })] });
 const allNames = (verdict: RouteVerdict) => ({ 'a.net': verdict, 'b.net': verdict });
 
 runRows([
@@ -288,6 +291,24 @@ runRows([
     seen: { ...first, self: crashed(MINUTE, VERSION), routes: routes() },
     state: 'backing-off',
     why: /ordering waits until/,
+  },
+  {
+    name: 'an upgrade without a volume: the task before may have an order in hand, so it is left to end',
+    seen: { ...first, self: upgradedAgo(MINUTE), routes: routes() },
+    state: 'following',
+    why: /us\.0 of the version before still runs/,
+  },
+  {
+    name: 'the task before has not ended for minutes: not waited for any longer',
+    seen: { ...first, self: upgradedAgo(2 * MINUTE), routes: routes() },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'an upgrade with its memory: the order is in the folder, nobody is waited for',
+    seen: { ...first, stored: empty({ wasEmpty: false }), self: upgradedAgo(MINUTE), routes: routes() },
+    state: 'ordering',
+    actions: ['issue'],
   },
   {
     name: 'crashed a quarter of an hour ago: order',
