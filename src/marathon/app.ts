@@ -5,6 +5,7 @@
  * `env`), `networks`, `portDefinitions` and `container.portMappings`. Fields and values we don't know are ignored;
  * what goes back in a PUT (`env`, `secrets`, `echoes`) is kept as it came.
  */
+import { printable } from '../printable.ts';
 import { MarathonError } from './error.ts';
 import { instant, type Json, list, number, record, records, text } from './json.ts';
 
@@ -183,13 +184,16 @@ function hostPorts(app: Json): readonly number[] {
   return list(app.ports).flatMap((port) => number(port) ?? []);
 }
 
+/** A container's complaint can run over many lines, and it is quoted in a sentence. */
+const LONGEST_LAST_WORDS = 300;
+
 function readFailure(failure: Json | undefined): TaskFailure | undefined {
   const at = instant(failure?.timestamp);
   if (!failure || !at) return undefined;
   return {
     at,
     state: text(failure.state) ?? 'TASK_FAILED',
-    message: text(failure.message) ?? '',
+    message: printable(text(failure.message) ?? '', LONGEST_LAST_WORDS),
     taskId: text(failure.taskId) ?? '',
     host: text(failure.host) ?? '',
     version: text(failure.version),

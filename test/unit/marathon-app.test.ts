@@ -43,6 +43,15 @@ test('an app without env has an empty one, and its last failure is told', () => 
   assert.equal(isSettled(read), false, 'one instance is wanted, none runs');
 });
 
+test('the last words of a task are one line of bounded length: they are quoted in sentences', () => {
+  const said = (message: string) => {
+    const lastTaskFailure = { timestamp: '2026-01-01T00:00:00Z', message };
+    return readApp({ app: { id: '/lb', version: 'v', lastTaskFailure } }).lastTaskFailure?.message ?? '';
+  };
+  assert.equal(said('[ALERT] bad bind\n\u001b[31mexit 1'), '[ALERT] bad bind ?[31mexit 1');
+  assert.equal(said('x'.repeat(100_000)).length, 300);
+});
+
 test('nulls everywhere, as Marathon up to 1.4 writes them, read as absent', () => {
   const names = [
     'env',
@@ -151,5 +160,8 @@ test('an env that no task could start with is refused before it is sent, naming 
   };
   refusals({}, { BIG: 'x'.repeat(121_000) });
   refusals({ container: { type: 'MESOS' } }, { A: 'x'.repeat(60_000), B: 'x'.repeat(60_000) });
-  assert.throws(() => appUpdate(tiny({}), { BIG: 'x'.repeat(121_000) }), /BIG of \/x would have 12\d{4} bytes; above 120000 no task could start/);
+  assert.throws(
+    () => appUpdate(tiny({}), { BIG: 'x'.repeat(121_000) }),
+    /BIG of \/x would have 12\d{4} bytes; above 120000 no task could start/,
+  );
 });
