@@ -169,7 +169,9 @@ function following({ seen, policy, leader }: Situation): Verdict | undefined {
   // A first task waits for its own health check and notices it at once; a second one may follow for years.
   if (leader.taskId === undefined) {
     const why = `no task of ${policy.appId} is running, current and healthy yet, by Marathon's list`;
-    return { state: 'following', why, againAt: pace(ownStart(seen, policy), seen.at) };
+    const cure =
+      'if that lasts, see in Marathon why its health check fails: it should ask /.well-known/acme-challenge/ping at HTTP_PORT';
+    return { state: 'following', why, cure, againAt: pace(ownStart(seen, policy), seen.at) };
   }
   const why = `task ${leader.taskId} of ${policy.appId} leads; this one answers challenges and watches`;
   return { state: 'following', why, againAt: later(seen.at, 30 * SECOND) };

@@ -155,6 +155,7 @@ runRows([
     seen: { self: ourApp({ tasks: [task('us.1', { alive: undefined, startedAt: ago(4 * SECOND) })] }) },
     state: 'following',
     why: /no task of \/letsencrypt-dcos is running, current and healthy yet/,
+    cure: /why its health check fails/,
     againIn: SECOND,
   },
   {
