@@ -159,11 +159,11 @@ function certificatesOf({ ca }: Stage): number {
   return new Set(had.map(({ path }) => path)).size;
 }
 
-/** Answered or not: what Marathon did. */
+/** What Marathon took, whether its answer came through or not; one that a change of leaders cut off was not taken. */
 function postedIn({ cluster }: Stage): readonly number[] {
   const puts = cluster.marathon.requests.filter(
     ({ method, path, operator, status }) =>
-      method === 'PUT' && path === `/v2/apps${LOAD_BALANCER}` && !operator && (status === 200 || status === 0),
+      method === 'PUT' && path === `/v2/apps${LOAD_BALANCER}` && !operator && status === 200,
   );
   return puts.map(({ at }) => at.getTime());
 }
