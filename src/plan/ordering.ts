@@ -123,7 +123,10 @@ function issue(now: Situation, domains: readonly string[]): Verdict {
  */
 function inFlight({ seen, policy }: Situation, domains: readonly string[]): OrderInFlight | undefined {
   const { order } = seen.stored;
-  return order?.directory === policy.directoryUrl && sameNames(order.domains, domains) ? order : undefined;
+  if (order === undefined || order.directory !== policy.directoryUrl || !sameNames(order.domains, domains))
+    return undefined;
+  // Let's Encrypt keeps one for a week. One whose address leads nowhere any more would be asked for, for ever.
+  return seen.at < later(order.createdAt, WEEK) ? order : undefined;
 }
 
 /** All that is in the way of a name, and when it is tried again. */

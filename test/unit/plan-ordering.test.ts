@@ -516,6 +516,11 @@ test('an order is only gone on with for the very names, at the very CA', () => {
   assert.equal(resumed(inFlight({ directory: STAGING })), false);
 });
 
+test('an order of more than a week ago is not gone on with: its address may lead nowhere any more', () => {
+  assert.equal(resumed(inFlight({ createdAt: ago(7 * DAY - SECOND) })), true);
+  assert.equal(resumed(inFlight({ createdAt: ago(7 * DAY) })), false);
+});
+
 test('what is ordered is all the names, with the key that is set', () => {
   const [action] = plan(observation({ ...first, routes: routes() }), policy({ keyType: 'ec256' })).actions;
   assert.ok(action?.kind === 'issue');
