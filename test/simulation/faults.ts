@@ -276,6 +276,29 @@ const LABELS: readonly Fault[] = [
   }),
   labels('names reordered', 0.5, (now) => (now.length < 2 ? undefined : [...now].reverse())),
   {
+    kind: 'labels go to and fro',
+    aYear: 0.7,
+    begin: (world, draw) => {
+      const { clock, fleet, calmFrom, health } = world;
+      const [first, ...rest] = world.wantedSince.keys();
+      const other = another([...world.wantedSince.keys()], draw);
+      if (first === undefined || other === undefined || fleet.isUpgrading) return false;
+      const ways = [
+        [...rest, other],
+        [first, ...rest],
+      ];
+      const swap = (left: number): void => {
+        if (left === 0 || clock.now > calmFrom) return;
+        world.want(ways[left % 2] ?? [first]);
+        clock.after(draw.between(1, 6) * HOUR, () => swap(left - 1));
+      };
+      swap(draw.integer(4, 14));
+      // Nothing is owed for what is wanted by turns, until the limits that it spends have refilled.
+      health.blemish('ca', 11 * DAY);
+      return true;
+    },
+  },
+  {
     kind: 'typing mistake in a label',
     aYear: 1.5,
     begin: (world, draw) => {
@@ -558,7 +581,28 @@ function blunder(kind: string, how: Blunder): Fault {
   };
 }
 
+/** Its signer is broken: each one is paid for, and none is of use. */
+const BROKEN_SIGNER: Fault = {
+  kind: 'CA sends bad ones for days',
+  aYear: 0.7,
+  begin: (world, draw) => {
+    const { authority } = world;
+    if (authority.blunders.length > 0) return false;
+    const blunders: Blunder[] = Array.from({ length: 200 }, () => draw.pick(['wrong-names', 'broken-chain']));
+    authority.blunders = blunders;
+    const now = [...world.wantedSince.keys()];
+    const more = another(now, draw);
+    if (more !== undefined && !world.fleet.isUpgrading) world.want([...now, more]);
+    // What it has spent of the limits comes back within a week.
+    const end = (): void => {
+      authority.blunders = [];
+    };
+    return during(world, 'ca', draw.between(2, 9) * DAY, end, 8 * DAY);
+  },
+};
+
 const AUTHORITY: readonly Fault[] = [
+  BROKEN_SIGNER,
   outage('CA refuses connections', 'refused', 2),
   outage('CA answers 500', 'server-error', 2),
   outage('CA answers HTML', 'html', 1.5),

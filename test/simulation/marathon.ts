@@ -56,9 +56,11 @@ export class Marathon {
       queue: (signal) => ask('GET /v2/queue', signal, () => balancer.queue()),
       pastLabels: (_id, signal) => ask('GET versions', signal, pastLabels),
       neighbours: (_groups, signal) => ask('GET apps', signal, () => []),
-      putEnv: (app, changes, signal) => {
+      putEnv: (app, changes, signal, options = {}) => {
         const body = appUpdate(app, changes);
-        return ask(`PUT /v2/apps${app.id}`, signal, () => this.#put(task, body, Object.keys(changes)));
+        return ask(`PUT /v2/apps${app.id}`, signal, () =>
+          this.#put(task, body, { slots: Object.keys(changes), force: options.force ?? false }),
+        );
       },
     };
   }
@@ -79,7 +81,11 @@ export class Marathon {
     return result;
   }
 
-  #put(by: Program, body: Readonly<Record<string, unknown>>, slots: readonly string[]) {
+  #put(
+    by: Program,
+    body: Readonly<Record<string, unknown>>,
+    { slots, force }: { readonly slots: readonly string[]; readonly force: boolean },
+  ) {
     const { balancer, onPut, trace } = this.#facts;
     const what = 'PUT /v2/apps/marathon-lb';
     const after = body.env as Env;
@@ -90,7 +96,7 @@ export class Marathon {
       const text = '{"message":"Object is not valid","details":[{"path":"/env","errors":["must not be"]}]}';
       throw refusal(what, { status: 422, contentType: 'application/json', text });
     }
-    if (fault === 'locked' || balancer.isLocked) {
+    if (fault === 'locked' || (balancer.isLocked && !force)) {
       const locks = balancer.deployments.map(({ id }) => ({ id }));
       const message = "App is locked by one or more deployments. Override with the option '?force=true'.";
       const text = JSON.stringify({ message, deployments: locks });
@@ -99,7 +105,7 @@ export class Marathon {
     const unknown = { outcomeUnknown: true, retryable: true };
     if (fault === 'lost') throw new MarathonError(`${what}: socket hang up`, unknown);
     onPut({ by, before: balancer.env, after, slots });
-    const deploymentId = balancer.deploy(after, true);
+    const deploymentId = balancer.deploy(after, true, force);
     if (fault === 'applied-unknown') throw new MarathonError(`${what}: socket hang up`, unknown);
     return { deploymentId, version: balancer.version };
   }

@@ -45,7 +45,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'an obstacle on a name of the certificate does not stop an order without it',
     file: 'plan/ordering.ts',
-    find: 'return givenUp.every((one) => seen.at >= giveUpAt(one, bundle)) ? names',
+    find: 'return givenUp.every((one) => seen.at >= giveUpAt(one, serving)) ? names',
     put: 'return givenUp.length > 0 ? names',
   },
   {
@@ -103,24 +103,6 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'return asked.every((one) => at >= later(one.at, DOUBTED_AFTER));',
     put: 'return false;',
   },
-  {
-    name: 'the CA is asked at once again about what is doubted',
-    file: 'plan/names.ts',
-    find: 'return asked.every((one) => at >= later(one.at, DOUBTED_AFTER));',
-    put: 'return true;',
-  },
-  {
-    name: 'a load balancer in a stuck deployment is waited for',
-    file: 'plan/ordering.ts',
-    find: 'if (deployments.length > 0 && seen.at < later(since, policy.deploymentTimeoutMs)) {',
-    put: 'if (deployments.length > 0) {',
-  },
-  {
-    name: 'routes are not looked at',
-    file: 'plan/ordering.ts',
-    find: 'if (routesDueAt(now) <= seen.at) return { state,',
-    put: 'if (routesDueAt(now) < seen.at && routesDueAt(now) > seen.at) return { state,',
-  },
   // Budgets
   {
     name: 'no budget for the same names',
@@ -132,8 +114,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a budget that never refills',
     file: 'certificates/budgets.ts',
-    find: 'filter((at) => Math.abs(at - now.getTime()) < windowMs)',
-    put: 'filter((at) => at < now.getTime() + windowMs)',
+    find: 'const times = timesIn(entries, windowMs, now).filter((at) => at > now.getTime() - windowMs);',
+    put: 'const times = timesIn(entries, windowMs, now);',
   },
   {
     name: 'certificates are not booked',
