@@ -39,6 +39,8 @@ export interface Config {
   readonly listenAddress: string;
   readonly httpPort: number;
   readonly adminPort: number;
+  /** Undefined: nothing can be asked for on the admin port. */
+  readonly adminToken: string | undefined;
   readonly stateDir: string;
   /** Who to be once the ports are bound; undefined: whoever started us. */
   readonly runAs: { readonly uid: number; readonly gid: number } | undefined;
@@ -128,6 +130,7 @@ export function parseConfig(env: Environment): Config {
     adminPort: required(TABLE.adminPort),
     stateDir: required(TABLE.stateDir),
     runAs: optional(TABLE.runAs),
+    adminToken: optional(TABLE.adminToken),
     checkSchedule: optional(TABLE.checkSchedule),
     takeOver: required(TABLE.takeOver),
     restore: required(TABLE.restore) === 'on',

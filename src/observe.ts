@@ -25,7 +25,7 @@ export interface Senses {
   readonly config: Config;
   readonly marathon: Pick<MarathonClient, 'app' | 'deployments' | 'queue' | 'pastLabels' | 'neighbours'>;
   readonly store: Pick<Store, 'read'>;
-  readonly actions: Pick<Actions, 'order' | 'failedInstall' | 'deploymentId'>;
+  readonly actions: Pick<Actions, 'order' | 'failedInstall' | 'deploymentId' | 'renewAskedAt'>;
   /** What answers on the challenge path through each load balancer instance. */
   readonly routes: (
     instances: readonly LoadBalancerInstance[],
@@ -92,6 +92,7 @@ export class Observer {
       stored,
       order,
       failedInstall: actions.failedInstall,
+      renewAskedAt: actions.renewAskedAt,
       unsettledSince: this.#unsettledSince,
       routes: this.#routes,
       preflight: this.#preflight,

@@ -20,6 +20,7 @@ import { authOf, authorityOf, type CaFiles, policyOf, preflightOf, readCaFiles }
 import { pause } from './pause.ts';
 import { Peers } from './peers.ts';
 import type { Observation, Policy } from './plan/observation.ts';
+import { type Ask, askObstacle } from './plan/asking.ts';
 import { type Plan, plan } from './plan/plan.ts';
 import type { Action } from './plan/verdict.ts';
 import { become, takeOver } from './privileges.ts';
@@ -31,6 +32,7 @@ import { Store } from './store.ts';
 import { gist, Timeline } from './timeline.ts';
 import { VERSION } from './version.ts';
 import { listenAdmin, listenPublic, type PublicListener } from './web/server.ts';
+import { ASKS } from './web/page-actions.ts';
 
 /** Reconnecting to the event stream: at first soon, then once a minute; polling alone is enough meanwhile. */
 const RECONNECT_MS = { first: 1_000, longest: 60_000 };
@@ -175,7 +177,7 @@ export class Service {
   }
 
   #listenAdmin(): Promise<PublicListener> {
-    const { listenAddress: host, adminPort: port } = this.#config;
+    const { listenAddress: host, adminPort: port, adminToken } = this.#config;
     return listenAdmin({
       ...{ host, port, status: () => this.#status(), metrics: () => this.#metrics() },
       isReady: () => this.#planned !== undefined,
@@ -184,6 +186,8 @@ export class Service {
 
   #metrics(): readonly Family[] {
     const { user, system } = process.cpuUsage();
+      asks:
+        adminToken === undefined ? undefined : { token: adminToken, log: this.#log, ask: (what) => this.#asked(what) },
     return familiesOf({
       planned: this.#planned,
       seen: this.#seen,
@@ -246,6 +250,17 @@ export class Service {
     this.#actions.forgetFailedInstall();
     this.#reconciler.wake();
   }
+  /** An operator pressed a button. Undefined: it is done; else why it is not. */
+  async #asked(what: Ask): Promise<string | undefined> {
+    const obstacle = askObstacle(what, this.#planned);
+    if (obstacle !== undefined) return obstacle;
+    if (what === 'renew') this.#actions.askRenewal();
+    else await this.#actions.liftHolds();
+    this.#timeline.add({ at: new Date(), kind: 'asked', text: `an operator pressed "${ASKS[what]}"` });
+    this.#lookAnew();
+    return undefined;
+  }
+
 
   /** Events only hasten the next look; without them the loop is slower and nothing else. */
   async #wakeOnEvents(signal: AbortSignal): Promise<void> {

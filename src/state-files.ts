@@ -118,6 +118,7 @@ function readFailure(value: unknown): readonly Failure[] {
       pace: oneOf(PACES, fields, 'pace'),
       problem: string(fields, 'problem'),
       retryAfter: fields.retryAfter === undefined ? undefined : date(fields, 'retryAfter'),
+      ...(fields.lifted === true && { lifted: true }),
     },
   ];
 }

@@ -66,7 +66,7 @@ export function holdOnAll(ledger: Ledger, attempt: Attempt): Hold | undefined {
 function holdBy(ledger: Ledger, attempt: Attempt, fits: (failure: Failure) => boolean): Hold | undefined {
   const { directory, settings, now } = attempt;
   const all = ledger.failures.filter((one) => one.directory === directory && one.at <= now && fits(one));
-  const own = all.filter((one) => one.settings === settings);
+  const own = all.filter((one) => one.settings === settings && one.lifted === undefined);
   const last = own.at(-1) ?? all.findLast(({ retryAfter }) => retryAfter !== undefined);
   if (last === undefined) return undefined;
   const backOff = own.length === 0 ? 0 : last.at.getTime() + stepAfter(last, own.length, attempt);

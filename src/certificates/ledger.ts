@@ -35,6 +35,8 @@ export interface Failure {
   readonly pace: Pace;
   readonly problem: string;
   readonly retryAfter: Date | undefined;
+  /** An operator asked to try again: it holds up nothing any more, and still counts for the CA's limits. */
+  readonly lifted?: true;
 }
 
 /** A newOrder that was sent, or was about to be when we were killed. */
@@ -135,6 +137,13 @@ function withoutFailures(ledger: Ledger, directory: string, names: readonly stri
     return failure.scope === 'certificate' ? isAbout(failure, names) : true;
   };
   return { ...ledger, failures: ledger.failures.filter((failure) => !isDisproved(failure)) };
+}
+
+/** What failed at this CA is tried at once; its own Retry-After and its limits are not ours to lift. */
+export function withoutHolds(ledger: Ledger, directory: string): Ledger {
+  const lifted = (failure: Failure): Failure =>
+    failure.directory === directory ? { ...failure, lifted: true } : failure;
+  return { ...ledger, failures: ledger.failures.map(lifted) };
 }
 
 export function withOrder(ledger: Ledger, order: Ordered): Ledger {

@@ -95,6 +95,8 @@ export interface Observation {
   readonly queue: Seen<readonly QueueItem[]> | undefined;
   /** Tasks of marathon-lb's present configuration that have failed, if it has never come up with it. */
   readonly failedLaunches: readonly string[];
+  /** When an operator last asked for a new certificate, though none is due, and no order has begun since. */
+  readonly renewAskedAt?: Date | undefined;
   /** Looked at before a PUT, where labels of other apps can hurt a load balancer that starts anew. */
   readonly neighbours: NeighboursSeen | undefined;
 }

@@ -24,6 +24,13 @@ export function port(text: string): number {
   return Number(text);
 }
 
+/** Never quoted, not even a mistaken one. */
+export function adminToken(text: string): string {
+  if (!/^[!-~]{16,256}$/.test(text))
+    throw new Error('must have 16 to 256 characters of ASCII and no space, for example of: openssl rand -hex 16');
+  return text;
+}
+
 function isPort(text: string): boolean {
   return /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535;
 }

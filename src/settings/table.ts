@@ -8,6 +8,7 @@ import { currentDirectoryUrl } from '../certificates/authority.ts';
 import { KEY_TYPES } from '../certificates/spec.ts';
 import { parseServiceAccount } from '../marathon/auth.ts';
 import {
+  adminToken,
   appId,
   cronExpression,
   dnsServers,
@@ -120,6 +121,15 @@ export const TABLE = {
   adminPort: setting('ADMIN_PORT', '9000', port, 'Where status and readiness are shown, inside the container.'),
   listenAddress: setting('LISTEN_ADDRESS', '0.0.0.0', listenAddress, 'The address that both ports are bound to.'),
   stateDir: setting(
+  adminToken: {
+    ...setting(
+      'ADMIN_TOKEN',
+      '',
+      adminToken,
+      'Who has it may press "retry now" and "renew" on the status page; without one there is nothing to press. 16 characters at least.',
+    ),
+    secret: true,
+  },
     'STATE_DIR',
     '/etc/letsencrypt',
     asIs,

@@ -5,11 +5,14 @@
  * fixed, and never repeats the request. What is answered: challenge.ts and json.ts.
  */
 import type { Socket } from 'node:net';
-import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
+import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import type { Family } from '../metrics/families.ts';
+import type { Status } from '../status.ts';
+import { type AskDeps, addAskRoutes } from './actions.ts';
 import { addChallengeRoutes, type ChallengeDeps, sayPlainly } from './challenge.ts';
 import { addAdminRoutes, sayInJson } from './json.ts';
 import { addMetricsRoute } from './metrics.ts';
+import { addPageRoute } from './page.ts';
 
 export interface PublicListener {
   close(): Promise<void>;
@@ -30,12 +33,16 @@ export async function listenPublic(o: { host: string; port: number } & Challenge
 export async function listenAdmin(o: {
   host: string;
   port: number;
-  status: () => unknown;
+  status: () => Status;
   isReady: () => boolean;
   metrics: () => readonly Family[];
+  /** Undefined: there is nothing to press. */
+  asks: AskDeps | undefined;
 }): Promise<PublicListener> {
   const server = newServer(sayInJson);
   addAdminRoutes(server, o.status, o.isReady);
+  addPageRoute(server, o.status, o.asks !== undefined);
+  if (o.asks !== undefined) addAskRoutes(server, o.asks);
   addMetricsRoute(server, o.metrics);
   return listen(server, { host: o.host, port: o.port, setting: 'ADMIN_PORT' });
 }
@@ -53,13 +60,19 @@ export function newServer(refuse: (reply: FastifyReply, status: number) => Fasti
   });
   server.server.maxConnections = CONNECTIONS;
   server.setNotFoundHandler((_request, reply) => refuse(reply, 404));
-  server.setErrorHandler((_error, _request, reply) => refuse(reply, 500));
-  // Before fastify looks at a body: nothing here takes one.
+  server.setErrorHandler((error: FastifyError, _request, reply) => refuse(reply, isAskersFault(error) ? 400 : 500));
+  // Before fastify looks at a body: hardly anything here takes one.
   server.addHook('onRequest', async (request, reply) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(reply.header('connection', 'close'), 404);
+    const isReading = request.method === 'GET' || request.method === 'HEAD';
+    if (!isReading && request.is404) return refuse(reply.header('connection', 'close'), 404);
     return undefined;
   });
   return server;
+}
+
+/** Fastify's own refusals of a body. */
+function isAskersFault({ code }: FastifyError): boolean {
+  return code?.startsWith('FST_ERR_CTP_') ?? false;
 }
 
 /** What Node could not read as a request; the connection ends, since the next request's start is unknown. */

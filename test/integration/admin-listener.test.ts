@@ -4,14 +4,16 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Family } from '../../src/metrics/families.ts';
+import type { Status } from '../../src/status.ts';
 import { listenAdmin } from '../../src/web/server.ts';
+import { statusIn } from '../support/page-worlds.ts';
 
 async function startAdmin(
   t: TestContext,
-  o: { status?: () => unknown; isReady?: () => boolean; metrics?: () => readonly Family[] } = {},
+  o: { status?: () => Status; isReady?: () => boolean; metrics?: () => readonly Family[] } = {},
 ): Promise<string> {
-  const { status = () => ({}), isReady = () => true, metrics = () => [] } = o;
-  const listener = await listenAdmin({ host: '127.0.0.1', port: 0, status, isReady, metrics });
+  const { status = () => statusIn('live'), isReady = () => true, metrics = () => [] } = o;
+  const listener = await listenAdmin({ host: '127.0.0.1', port: 0, status, isReady, metrics, asks: undefined });
   t.after(() => listener.close());
   return `http://127.0.0.1:${listener.port}`;
 }
@@ -27,14 +29,15 @@ test('ready is 200 or 503, as the service says', async (t) => {
 });
 
 test('the status is the value of the moment, as JSON that nobody caches', async (t) => {
-  let state = 'missing';
-  const url = await startAdmin(t, { status: () => ({ state, notAfter: new Date(0) }) });
-  state = 'live';
+  let version = '1';
+  const url = await startAdmin(t, { status: () => statusIn('live', { version, startedAt: new Date(0) }) });
+  version = '2';
   const response = await fetch(`${url}/api/status`);
   assert.equal(response.status, 200);
   assert.match(response.headers.get('content-type') ?? '', /^application\/json/);
   assert.equal(response.headers.get('cache-control'), 'no-store');
-  assert.deepEqual(await response.json(), { state: 'live', notAfter: '1970-01-01T00:00:00.000Z' });
+  const status = (await response.json()) as Readonly<Record<string, unknown>>;
+  assert.deepEqual([status.version, status.startedAt], ['2', '1970-01-01T00:00:00.000Z']);
 });
 
 test('a status that cannot be made is an error without its reason', async (t) => {
@@ -48,7 +51,10 @@ test('a status that cannot be made is an error without its reason', async (t) =>
 });
 
 for (const [method, path] of [
-  ['GET', '/'],
+  ['GET', '/index.html'],
+  ['POST', '/'],
+  ['POST', '/actions/retry'],
+  ['GET', '/actions/retry'],
   ['GET', '/api/status/'],
   ['GET', '/api//status'],
   ['GET', '/.well-known/acme-challenge/ping'],
@@ -68,7 +74,14 @@ test('an unreadable path is 400 in JSON that does not repeat it', async (t) => {
 
 test('a taken port is told with the setting that names it', async (t) => {
   const port = Number(new URL(await startAdmin(t)).port);
-  const second = listenAdmin({ host: '127.0.0.1', port, status: () => ({}), isReady: () => true, metrics: () => [] });
+  const second = listenAdmin({
+    host: '127.0.0.1',
+    port,
+    status: () => statusIn('live'),
+    isReady: () => true,
+    metrics: () => [],
+    asks: undefined,
+  });
   await assert.rejects(
     second,
     new RegExp(`^Error: ADMIN_PORT: cannot listen on 127\\.0\\.0\\.1 port ${port}: another process`),

@@ -54,7 +54,7 @@ function world(differing: Partial<Senses> = {}) {
       neighbours: async () => [],
     },
     store: { read: async () => stored() },
-    actions: { order: undefined, failedInstall: undefined, deploymentId: undefined },
+    actions: { order: undefined, failedInstall: undefined, deploymentId: undefined, renewAskedAt: undefined },
     routes: async (instances, domains) => {
       asked.routes.push(domains);
       return instances.flatMap((instance) =>

@@ -24,6 +24,7 @@ const env = { ...inherited, PATH: path };
 
 /** command → Debian package; only what the task needs is asked for. */
 const SERVERS = { pebble: 'pebble', 'pebble-challtestsrv': 'pebble', haproxy: 'haproxy' };
+const BROWSER = { chromium: 'chromium' };
 const NAMESPACES = { ip: 'iproute2', unshare: 'util-linux', ...(isRoot ? {} : { newuidmap: 'uidmap' }) };
 
 const BUNDLE = [
@@ -42,12 +43,13 @@ const TASKS = {
   demo: { needs: { ...SERVERS }, run: (args) => node('test/demo/demo.ts', ...args) },
   simulate: { needs: {}, run: (args) => node('test/simulation/cli.ts', ...args) },
   simulator: { needs: { haproxy: 'haproxy' }, run: (args) => node('test/marathon-simulator/cli.ts', ...args) },
-  test: { needs: { ...SERVERS, ...NAMESPACES }, run: (args) => test((file) => !isConformance(file), args) },
+  test: { needs: { ...SERVERS, ...BROWSER, ...NAMESPACES }, run: (args) => test((file) => !isConformance(file), args) },
   'test:conformance': { needs: { ...SERVERS, ...NAMESPACES }, run: (args) => test(isConformance, args) },
   fuzz: { needs: { ...SERVERS, ...NAMESPACES }, run: fuzz },
   chaos: { needs: { ...SERVERS, ...NAMESPACES }, run: chaos },
   build: { needs: {}, run: (args) => node(join(bin, 'esbuild'), ...BUNDLE, ...args) },
-  check: { needs: { ...SERVERS, ...NAMESPACES }, run: check },
+  screenshots: { needs: BROWSER, run: (args) => node('test/browser/screenshots.ts', ...args) },
+  check: { needs: { ...SERVERS, ...BROWSER, ...NAMESPACES }, run: check },
 };
 
 async function main([name, ...args]) {

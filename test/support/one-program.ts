@@ -31,6 +31,8 @@ export interface Told {
 }
 
 export interface Program {
+  /** Of the admin listener. */
+  readonly url: string;
   told(): Promise<Told | null>;
 }
 
@@ -58,9 +60,11 @@ export async function startProgram(t: TestContext, { directoryUrl, domains, env 
     await running;
     await rm(folder, { recursive: true, force: true });
   });
+  const url = `http://${address}:${ADMIN_PORT}`;
   return {
+    url,
     told: async () => {
-      const reply = await fetch(`http://${address}:${ADMIN_PORT}/api/status`, { signal: AbortSignal.timeout(5_000) });
+      const reply = await fetch(`${url}/api/status`, { signal: AbortSignal.timeout(5_000) });
       return ((await reply.json()) as { plan: Told | null }).plan;
     },
   };

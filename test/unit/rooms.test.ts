@@ -65,7 +65,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   certbot: { code: ['atomic-file', 'certificates'] },
   'state-files': { code: ['certificates'] },
   'atomic-file': {},
-  web: { code: ['log', 'pause', 'peers'], types: ['acme', 'metrics'], packages: ['fastify'] },
+  web: { code: ['log', 'pause', 'peers'], types: ['acme', 'metrics', 'plan', 'status', 'timeline'], packages: ['fastify'] },
   config: { code: ['settings'], types: ['certificates', 'marathon'] },
   settings: { code: ['marathon', 'certificates', 'printable'] },
   acme: {
