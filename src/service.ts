@@ -19,8 +19,8 @@ import { Observer } from './observe.ts';
 import { authOf, authorityOf, type CaFiles, policyOf, preflightOf, readCaFiles } from './parts.ts';
 import { pause } from './pause.ts';
 import { Peers } from './peers.ts';
-import type { Observation, Policy } from './plan/observation.ts';
 import { type Ask, askObstacle } from './plan/asking.ts';
+import type { Observation, Policy } from './plan/observation.ts';
 import { type Plan, plan } from './plan/plan.ts';
 import type { Action } from './plan/verdict.ts';
 import { become, takeOver } from './privileges.ts';
@@ -31,8 +31,8 @@ import { statusOf } from './status.ts';
 import { Store } from './store.ts';
 import { gist, Timeline } from './timeline.ts';
 import { VERSION } from './version.ts';
-import { listenAdmin, listenPublic, type PublicListener } from './web/server.ts';
 import { ASKS } from './web/page-actions.ts';
+import { listenAdmin, listenPublic, type PublicListener } from './web/server.ts';
 
 /** Reconnecting to the event stream: at first soon, then once a minute; polling alone is enough meanwhile. */
 const RECONNECT_MS = { first: 1_000, longest: 60_000 };
@@ -181,13 +181,13 @@ export class Service {
     return listenAdmin({
       ...{ host, port, status: () => this.#status(), metrics: () => this.#metrics() },
       isReady: () => this.#planned !== undefined,
+      asks:
+        adminToken === undefined ? undefined : { token: adminToken, log: this.#log, ask: (what) => this.#asked(what) },
     });
   }
 
   #metrics(): readonly Family[] {
     const { user, system } = process.cpuUsage();
-      asks:
-        adminToken === undefined ? undefined : { token: adminToken, log: this.#log, ask: (what) => this.#asked(what) },
     return familiesOf({
       planned: this.#planned,
       seen: this.#seen,
@@ -244,12 +244,6 @@ export class Service {
     return () => process.off('SIGHUP', wake);
   }
 
-  /** At everything, as if for the first time. What the CA has refused keeps its time: its limits are not ours to lift. */
-  #lookAnew(): void {
-    this.#observer.forget();
-    this.#actions.forgetFailedInstall();
-    this.#reconciler.wake();
-  }
   /** An operator pressed a button. Undefined: it is done; else why it is not. */
   async #asked(what: Ask): Promise<string | undefined> {
     const obstacle = askObstacle(what, this.#planned);
@@ -261,6 +255,12 @@ export class Service {
     return undefined;
   }
 
+  /** At everything, as if for the first time. What the CA has refused keeps its time: its limits are not ours to lift. */
+  #lookAnew(): void {
+    this.#observer.forget();
+    this.#actions.forgetFailedInstall();
+    this.#reconciler.wake();
+  }
 
   /** Events only hasten the next look; without them the loop is slower and nothing else. */
   async #wakeOnEvents(signal: AbortSignal): Promise<void> {

@@ -119,8 +119,6 @@ export const TABLE = {
   ),
   httpPort: setting('HTTP_PORT', '80', port, 'Where challenges are answered, inside the container.'),
   adminPort: setting('ADMIN_PORT', '9000', port, 'Where status and readiness are shown, inside the container.'),
-  listenAddress: setting('LISTEN_ADDRESS', '0.0.0.0', listenAddress, 'The address that both ports are bound to.'),
-  stateDir: setting(
   adminToken: {
     ...setting(
       'ADMIN_TOKEN',
@@ -130,6 +128,8 @@ export const TABLE = {
     ),
     secret: true,
   },
+  listenAddress: setting('LISTEN_ADDRESS', '0.0.0.0', listenAddress, 'The address that both ports are bound to.'),
+  stateDir: setting(
     'STATE_DIR',
     '/etc/letsencrypt',
     asIs,
