@@ -21,8 +21,8 @@ export interface Loop {
   readonly abort: AbortController;
   /** Resolves when the loop has ended. */
   readonly ended: Promise<void>;
-  /** Lets time pass. */
-  pass(ms: number): Promise<void>;
+  /** Lets time pass, in steps: the larger, the coarser and the sooner done. */
+  pass(ms: number, stepMs?: number): Promise<void>;
   passes(): number;
 }
 
@@ -66,10 +66,10 @@ export function startLoop(
     abort.abort();
     await ended;
   });
-  const pass = async (ms: number): Promise<void> => {
+  const pass = async (ms: number, stepMs = 50): Promise<void> => {
     await settle();
-    for (let left = ms; left > 0; left -= 50) {
-      t.mock.timers.tick(Math.min(left, 50));
+    for (let left = ms; left > 0; left -= stepMs) {
+      t.mock.timers.tick(Math.min(left, stepMs));
       await settle(2);
     }
     await settle();
