@@ -37,7 +37,7 @@ export function statusOf(planned: Plan | undefined, health: Health) {
 
 /** A plan as facts for people and scripts: no PEM, no key, no token. */
 export function planAsJson(planned: Plan) {
-  const { at, leader, paused, certificate, notes, actions, looks, budgets, wire, checkAgainAt } = planned;
+  const { at, leader, paused, certificate, notes, actions, looks, budgets, validations, wire, checkAgainAt } = planned;
   const { state, why, cure, domains, names, refused, slot, bundle, renewAt, progress } = certificate;
   return {
     at,
@@ -58,7 +58,7 @@ export function planAsJson(planned: Plan) {
     notes,
     actions: actions.map(actionAsJson),
     looks,
-    budgets,
+    budgets: [...budgets, ...validations].map((budget) => ({ ...budget, says: budgetAsText(budget) })),
     next: nextSteps(planned),
     served: wire === undefined ? null : servedFacts(wire),
     checkAgainAt,
@@ -136,7 +136,7 @@ function actionAsJson(action: Action) {
 
 /** A plan for a terminal: what is so, why, and what would happen next. */
 export function planAsText(planned: Plan): string {
-  const { certificate, leader, paused, notes, actions, looks, budgets, checkAgainAt } = planned;
+  const { certificate, leader, paused, notes, actions, looks, budgets, validations, checkAgainAt } = planned;
   const lines: readonly (readonly [string, string | undefined])[] = [
     ['names', certificate.domains.join(', ') || 'none'],
     ['state', certificate.state],
@@ -151,7 +151,7 @@ export function planAsText(planned: Plan): string {
     ['paused', paused ? 'PAUSE=true: nothing is changed' : undefined],
     ...certificate.names.flatMap(({ name, obstacle }) => (obstacle ? [[name, obstacle.why] as const] : [])),
     ...notes.map((note) => ['note', note] as const),
-    ...budgets.map((budget) => ['budget', budgetAsText(budget)] as const),
+    ...[...budgets, ...validations].map((budget) => ['budget', budgetAsText(budget)] as const),
     ...actions.map((action) => ['would', describe(action)] as const),
     ...looks.map((look) => ['first', `look at the ${look}`] as const),
     ['next look', checkAgainAt.toISOString()],
@@ -159,10 +159,17 @@ export function planAsText(planned: Plan): string {
   return lines.flatMap(([name, text]) => (text === undefined ? [] : `${name.padEnd(10)} ${text}\n`)).join('');
 }
 
-/** "1 of 2 certificates for exactly these names in 7 days (the CA allows 5)". */
+/** "2 of 5 certificates for exactly these names in 7 days used, of which we allow ourselves 2; next free Fri 27 Nov 12:00 UTC". */
 function budgetAsText({ what, used, allowed, limit, nextFreeAt }: Budget): string {
-  const next = nextFreeAt === undefined ? '' : `, next free ${nextFreeAt.toISOString()}`;
-  return `${used} of ${allowed} ${what} (the CA allows ${limit})${next}`;
+  const next = nextFreeAt === undefined ? '' : `; next free ${clockAndDay(nextFreeAt)}`;
+  return `${used} of ${limit} ${what} used, of which we allow ourselves ${allowed}${next}`;
+}
+
+/** "Fri 27 Nov 12:00 UTC", rounded up: at that minute it is free. */
+function clockAndDay(at: Date): string {
+  const minute = new Date(Math.ceil(at.getTime() / 60_000) * 60_000);
+  const [weekday, day, month, , time] = minute.toUTCString().split(/,? /);
+  return `${weekday} ${day} ${month} ${time?.slice(0, 5)} UTC`;
 }
 
 function describe(action: Action): string {

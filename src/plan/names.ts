@@ -5,7 +5,7 @@
  * (no route, a bad preflight) delays and does not forbid: after a day, or when the certificate nears its end, the CA is
  * asked once a day all the same.
  */
-import { validationsOf } from '../certificates/budgets.ts';
+import { type Budget, validationsOf } from '../certificates/budgets.ts';
 import { holdOnName } from '../certificates/holds.ts';
 import type { Pace } from '../certificates/ledger.ts';
 import { lifeLeft } from '../certificates/renewal.ts';
@@ -77,6 +77,13 @@ function refusedByCa(name: string, { seen, attempt, publicCa }: Facts): Obstacle
   if (until === undefined) return undefined;
   const why = count > 1 ? `${last.problem}; ${count} times in a row` : last.problem;
   return { from: 'ca', why, until };
+}
+
+/** What the names that failed within the hour have spent. */
+export function failedValidations({ seen, names, attempt, publicCa }: Facts): readonly Budget[] {
+  if (!publicCa) return [];
+  const budgets = names.domains.map((name) => validationsOf(seen.stored.ledger, name, attempt));
+  return budgets.filter(({ used }) => used > 0);
 }
 
 /** A Retry-After is the CA's own word, and a budget ours: neither is lifted by what we see. */

@@ -12,7 +12,7 @@ import { renewAt } from '../certificates/renewal.ts';
 import type { RefusedName } from '../certificates/spec.ts';
 import { imported } from './imported.ts';
 import { foretold, install, nowhere, prove, watch } from './installing.ts';
-import { type NameStanding, nextPreflightAt, preflightDue, routesMayCome } from './names.ts';
+import { failedValidations, type NameStanding, nextPreflightAt, preflightDue, routesMayCome } from './names.ts';
 import type { Observation, Policy, WireSeen } from './observation.ts';
 import { chargedTo, lookAhead, order, orderRunning } from './ordering.ts';
 import { forgetting, renewalAt, restore } from './restoring.ts';
@@ -68,6 +68,8 @@ export interface Plan {
   readonly preflightDue: readonly string[];
   /** What an order of all the names would be charged to; empty for a private CA. */
   readonly budgets: readonly Budget[];
+  /** Of the names that failed within the hour; empty for a private CA. */
+  readonly validations: readonly Budget[];
   /** What the load balancers were last seen to serve; undefined: not looked at. */
   readonly wire: WireSeen | undefined;
   readonly deployments: DeploymentsSeen;
@@ -95,6 +97,7 @@ export function plan(seen: Observation, policy: Policy): Plan {
     looks: verdict.looks ?? [],
     preflightDue: preflightDue(now),
     budgets: chargedTo(now, now.names.domains),
+    validations: failedValidations(now),
     wire: seen.wire,
     deployments: deploymentsIn(seen),
     checkAgainAt: checkAgainAt(now, verdict),

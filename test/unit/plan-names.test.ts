@@ -797,9 +797,10 @@ test('each name is in the status with what keeps it and until when', () => {
 });
 
 test('the budgets are in the status: how much is used, of what, and when there is one to spend again', () => {
+  const failures = [refused('c.net', { at: ago(20 * MINUTE) }), refused('c.net'), refused('d.net')];
   const seen = {
     ...live(CURRENT),
-    stored: stored({ ledger: { ...remembering(CURRENT), issued: had(ALL, 2 * DAY, DAY) } }),
+    stored: stored({ ledger: { ...remembering(CURRENT), failures, issued: had(ALL, 2 * DAY, DAY) } }),
   };
   const planned = plan(observation(seen), policy());
   const { budgets } = planAsJson(planned);
@@ -810,11 +811,23 @@ test('the budgets are in the status: how much is used, of what, and when there i
     allowed: 2,
     limit: 5,
     nextFreeAt: ahead(5 * DAY),
+    says: '2 of 5 certificates for exactly these names in 7 days used, of which we allow ourselves 2; next free Fri 27 Nov 12:00 UTC',
   });
+  assert.deepEqual(
+    budgets.map(({ kind, used }) => [kind, used]),
+    [
+      ['same-names', 2],
+      ['certificates', 2],
+      ['orders', 0],
+      ['failed-validations', 2],
+    ],
+    'of the names that are wanted those that failed within the hour',
+  );
   assert.match(
     planAsText(planned),
-    /^budget +2 of 2 certificates for exactly these names in 7 days \(the CA allows 5\), next free 2026-11-27T12:00:00\.000Z$/m,
+    /^budget +2 of 5 failed validations of c\.net in an hour used, of which we allow ourselves 2; next free Sun 22 Nov 12:40 UTC$/m,
   );
+  assert.match(planAsText(planned), /^budget +0 of 300 orders in 3 hours used, of which we allow ourselves 20$/m);
   assert.deepEqual(planAsJson(plan(observation(seen), policy(PRIVATE))).budgets, []);
 });
 
