@@ -70,15 +70,16 @@ time, .ago { white-space: nowrap; }
 .life .calm { fill: var(--calm); } .life .window { fill: var(--window); }
 .life .over { fill: var(--calm-over); } .life .edge { fill: var(--warn); }
 .life .now { fill: var(--now); } .life .now.late { fill: var(--bad); }
-dl { margin: 0; display: grid; gap: .5rem 1.25rem; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); }
+dl { margin: 0; display: grid; gap: .6rem .75rem; grid-template-columns: repeat(auto-fit, minmax(9.25rem, 1fr)); }
 dt { font-size: .75rem; color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
+.stations dd { font-size: .8125rem; }
 dl .wide { grid-column: 1 / -1; }
 .stations dt::before { content: ""; display: inline-block; width: .65rem; height: .65rem; margin-right: .4rem; border-radius: 3px; background: var(--track); }
 .stations .calm dt::before { background: var(--calm-over); } .stations .window dt::before { background: var(--window); }
 .stations .now dt::before { background: var(--now); border-radius: 99px; } .stations .end dt::before { background: var(--warn); }
 .stations .late dt::before { background: var(--bad); }
-.stations dd .ago, .steps .ago { display: block; font-size: .8125rem; }
+.stations .ago, .steps .ago { display: block; font-size: .8125rem; }
 .facts { padding-top: .9rem; border-top: 1px solid var(--line); }
 
 ul, ol { margin: 0; padding: 0; list-style: none; }

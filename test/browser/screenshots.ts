@@ -19,7 +19,7 @@ const SHOTS: readonly {
   width: number;
   height: number;
 }[] = [
-  { name: 'status-live', world: 'live', colorScheme: 'light', width: 1_180, height: 860 },
+  { name: 'status-live', world: 'live', colorScheme: 'light', width: 1_180, height: 980 },
   { name: 'status-degraded-dark', world: 'degraded', colorScheme: 'dark', width: 1_180, height: 1_020 },
   { name: 'status-not-served', world: 'not-served', colorScheme: 'light', width: 1_180, height: 1_020 },
   { name: 'status-narrow', world: 'degraded', colorScheme: 'light', width: 400, height: 900 },

@@ -120,13 +120,14 @@ async function orStopped<T>(promise: Promise<T>, signal: AbortSignal): Promise<T
 
 async function showAround(cluster: Cluster, names: readonly string[], teller: Teller): Promise<void> {
   const [task] = cluster.tasks(SIDECAR);
-  const status = `http://${task?.host}:${task?.ports[1]}/api/status`;
+  const page = `http://${task?.host}:${task?.ports[1]}/`;
+  const status = `${page}api/status`;
   const port = cluster.httpsPort;
   const name = names[0] ?? '';
   const curl =
     `curl --cacert ${cluster.rootFile} --resolve ${name}:${port}:${cluster.publicHosts[0]} ` +
     `https://${name}${port === 443 ? '' : `:${port}`}/`;
-  teller.tell(`Status:  ${status}`, { event: 'status', url: status });
+  teller.tell(`Status:  ${page}`, { event: 'status', url: status });
   teller.tell(`Try:     ${curl}`, { event: 'try', command: curl });
   teller.tell('Stays up until Ctrl-C.', { event: 'up' });
 }

@@ -78,6 +78,18 @@ const accepted: { name: string; env: Environment; read: (config: Config) => unkn
   },
   { name: 'a user to become', env: { RUN_AS: '1000' }, read: ({ runAs }) => runAs, value: { uid: 1000, gid: 1000 } },
   { name: 'and a group', env: { RUN_AS: '1000:65534' }, read: ({ runAs }) => runAs, value: { uid: 1000, gid: 65534 } },
+  {
+    name: 'a token for the status page',
+    env: { ADMIN_TOKEN: 'correct-horse-battery' },
+    read: ({ adminToken }) => adminToken,
+    value: 'correct-horse-battery',
+  },
+  {
+    name: 'without a token there is nothing to press',
+    env: {},
+    read: ({ adminToken }) => adminToken,
+    value: undefined,
+  },
   { name: 'a token', env: { MARATHON_TOKEN: 't' }, read: ({ marathon }) => marathon.token, value: 't' },
   {
     name: 'an app in a folder, without its first slash',
@@ -190,6 +202,8 @@ const refused: { env: Environment; problem: RegExp }[] = [
   { env: { SERVED_CHECK: 'www.example.com' }, problem: /^SERVED_CHECK must be host:port/ },
   { env: { SERVED_CHECK: 'www.example.com:0' }, problem: /^SERVED_CHECK must be a port/ },
   { env: { LISTEN_ADDRESS: 'everywhere' }, problem: /^LISTEN_ADDRESS must be an IP address/ },
+  { env: { ADMIN_TOKEN: 'short' }, problem: /^ADMIN_TOKEN must have 16 to 256 characters(?!.*short)/ },
+  { env: { ADMIN_TOKEN: 'correct horse battery staple' }, problem: /^ADMIN_TOKEN must have .*no space(?!.*horse)/ },
   { env: { RUN_AS: 'root' }, problem: /^RUN_AS must be numbers of a user and a group/ },
   { env: { RUN_AS: '0:0' }, problem: /^RUN_AS must be numbers/ },
   { env: { ACME_TIMEOUT: '0' }, problem: /^ACME_TIMEOUT must be a number of seconds/ },
