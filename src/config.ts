@@ -6,7 +6,7 @@
 
 import type { KeyType } from './certificates/spec.ts';
 import type { ServiceAccount } from './marathon/auth.ts';
-import { emailOrWarning, type PREFLIGHT_MODES, type Setting, TABLE } from './settings/table.ts';
+import { emailOrWarning, type PREFLIGHT_MODES, type Setting, TABLE, type WEBHOOK_FORMATS } from './settings/table.ts';
 
 export interface Config {
   readonly marathon: {
@@ -59,6 +59,8 @@ export interface Config {
     /** Undefined: the system's. */
     readonly resolvers: readonly string[] | undefined;
   };
+  /** Where alerts go; undefined: nowhere. The URL is a secret. */
+  readonly webhook: { readonly url: string; readonly format: 'json' | 'slack' } | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -139,6 +141,7 @@ export function parseConfig(env: Environment): Config {
     deploymentTimeoutMs: required(TABLE.deploymentTimeout),
     probeTimeoutMs: required(TABLE.probeTimeout),
     preflight: { mode: required(TABLE.preflight), resolvers: optional(TABLE.preflightResolvers) },
+    webhook: webhook(optional(TABLE.webhookUrl), required(TABLE.webhookFormat)),
     warnings: [directory?.warning, email.warning].filter((warning) => warning !== undefined),
   };
   problems.push(...contradictions(env, config));
@@ -174,6 +177,13 @@ function nameUsed(env: Environment, setting: Setting<unknown>): string {
 /** Under the names that every HTTP client knows. */
 function proxyEnv(httpsProxy: string | undefined, noProxy: string | undefined): Readonly<Record<string, string>> {
   return { ...(httpsProxy && { HTTPS_PROXY: httpsProxy }), ...(noProxy && { NO_PROXY: noProxy }) };
+}
+
+/** Slack's own addresses, and those of others (Discord) that end in the word. */
+function webhook(url: URL | undefined, format: (typeof WEBHOOK_FORMATS)[number]): Config['webhook'] {
+  if (url === undefined) return undefined;
+  const isSlack = /(^|\.)slack(-gov)?\.com$/.test(url.hostname) || url.pathname.endsWith('/slack');
+  return { url: url.href, format: format === 'auto' ? (isSlack ? 'slack' : 'json') : format };
 }
 
 /** Settings that are right alone and wrong together. */
@@ -217,5 +227,7 @@ function doubts(config: Config): readonly string[] {
     );
   if (config.acme.directoryUrl.startsWith('http:'))
     found.push('LETSENCRYPT_SERVER_URL is not https; anybody on the way could answer in the place of the CA');
+  if (config.webhook?.url.startsWith('http:'))
+    found.push('WEBHOOK_URL is not https; anybody on the way can read it, and post to it');
   return found;
 }

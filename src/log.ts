@@ -81,6 +81,8 @@ const RULES: readonly (readonly [RegExp, string])[] = [
   [/(token=)[^\s"'&,;\\]+/gi, '$1***'],
   [/eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*/g, '[jwt]'],
   [/(:\/\/)[^\s/@"'\\]+@/g, '$1***@'],
+  // Whoever has the path of a webhook may post there.
+  [/(:\/\/hooks\.slack(?:-gov)?\.com\/)[^\s"'\\]+/g, '$1***'],
 ];
 
 /** What must never be printed, made unreadable. For everything that leaves the process as text. */

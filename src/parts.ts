@@ -8,10 +8,17 @@ import { readFile } from 'node:fs/promises';
 import { identitiesAt } from './acme/identities.ts';
 import { type PreflightDeps, USUAL_LIMITS } from './acme/preflight.ts';
 import type { Authority, AuthorityOptions } from './acme/transport.ts';
+import { Alerter } from './alerts/alerter.ts';
+import { MemoryFile } from './alerts/memory-file.ts';
+import { post } from './alerts/webhook.ts';
 import { type Config, ConfigError } from './config.ts';
+import type { Log } from './log.ts';
 import type { MarathonAuth } from './marathon/auth.ts';
 import type { Policy } from './plan/observation.ts';
 import { VERSION } from './version.ts';
+
+/** Longer than any receiver that is well needs; the loop does not wait for it. */
+const WEBHOOK_TIMEOUT_MS = 10_000;
 
 /** The settings that decisions depend on. */
 export function policyOf(config: Config, files: CaFiles): Policy {
@@ -72,6 +79,17 @@ export async function readCaFiles({ acme, marathon }: Config): Promise<CaFiles> 
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return files;
+}
+
+/** Undefined: no webhook is set, and nobody is told. */
+export function alerterOf({ webhook, appId, taskId, stateDir, acme }: Config, log: Log): Alerter | undefined {
+  if (webhook === undefined) return undefined;
+  const options = { ...webhook, timeoutMs: WEBHOOK_TIMEOUT_MS, proxyEnv: acme.proxyEnv, app: appId, task: taskId };
+  return new Alerter({
+    send: (alert, signal) => post(alert, options, signal),
+    file: new MemoryFile(stateDir),
+    log,
+  });
 }
 
 /** Opened once, when first needed: acme-client and what it brings cost more memory and CPU than all else together. */

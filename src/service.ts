@@ -10,13 +10,14 @@ import { Challenges } from './acme/challenges.ts';
 import { obtain } from './acme/order.ts';
 import { preflight } from './acme/preflight.ts';
 import { Actions } from './act.ts';
+import type { Alerter } from './alerts/alerter.ts';
 import { type Config, ConfigError } from './config.ts';
 import type { Log } from './log.ts';
 import { MarathonClient } from './marathon/client.ts';
 import { Counts, type Traces } from './metrics/counts.ts';
 import { type Family, familiesOf } from './metrics/families.ts';
 import { Observer } from './observe.ts';
-import { authOf, authorityOf, type CaFiles, policyOf, preflightOf, readCaFiles } from './parts.ts';
+import { alerterOf, authOf, authorityOf, type CaFiles, policyOf, preflightOf, readCaFiles } from './parts.ts';
 import { pause } from './pause.ts';
 import { Peers } from './peers.ts';
 import { type Ask, askObstacle } from './plan/asking.ts';
@@ -52,6 +53,7 @@ export class Service {
   readonly #reconciler: Reconciler;
   readonly #onPlan: (planned: Plan) => void;
   readonly #counts = new Counts();
+  readonly #alerter: Alerter | undefined;
   #planned: Plan | undefined;
   /** What the last plan was made from. */
   #seen: Observation | undefined;
@@ -63,6 +65,7 @@ export class Service {
     this.#peers = new Peers(config.taskId);
     this.#marathon = new MarathonClient({ ...config.marathon, auth: authOf(config), caPem: files.marathon });
     this.#store = new Store(config.stateDir);
+    this.#alerter = alerterOf(config, log);
     const policy = policyOf(config, files);
     const authority = authorityOf(config, files.acme);
     const challenges = this.#challenges;
@@ -129,6 +132,8 @@ export class Service {
         this.#wakeOnHangup(),
       );
       void this.#wakeOnEvents(signal);
+      const alerting = this.#alerter?.run(signal);
+      stops.push(() => alerting);
       await this.#reconciler.run(signal);
     } finally {
       for (const stop of stops.reverse()) await stop();
@@ -193,7 +198,7 @@ export class Service {
       seen: this.#seen,
       counts: this.#counts,
       loop: { alive: this.#reconciler.isAlive(), ...this.#reconciler.turns },
-      alerts: undefined,
+      alerts: this.#alerter?.figures,
       process: {
         residentBytes: process.memoryUsage.rss(),
         cpuSeconds: (user + system) / 1e6,
@@ -218,6 +223,7 @@ export class Service {
     const before = this.#planned;
     this.#planned = planned;
     this.#timeline.note(planned);
+    this.#alerter?.note(planned);
     const { state, why, cure, slot } = planned.certificate;
     if (before === undefined || gist(before) !== gist(planned)) {
       const level = ALARMING.has(state) ? 'warn' : 'info';

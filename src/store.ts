@@ -54,7 +54,7 @@ const LEDGER = 'ledger.json';
 
 const OURS = /^(certificate|previous-certificate|order|replaced-values|ledger|account-[^/]+)\.json$/;
 const TEMPORARY =
-  /^\.(certificate|previous-certificate|order|replaced-values|ledger|account-[^/]+)\.json\.[0-9a-f]+\.tmp$/;
+  /^\.(certificate|previous-certificate|order|replaced-values|ledger|alerts|account-[^/]+)\.json\.[0-9a-f]+\.tmp$/;
 
 /** statfs(2): tmpfs, ramfs, overlayfs and aufs end with the container. */
 const EPHEMERAL = [0x01021994, 0x858458f6, 0x794c7630, 0x61756673];

@@ -102,8 +102,8 @@ export const TABLE: readonly Row[] = [
   gauge('names_issued', 'How many of them the certificate that is held has.', (f) =>
     one(certificate(f)?.names.filter(({ issued }) => issued).length),
   ),
-  gauge('names_failing', 'How many of them cannot be ordered at present.', (f) =>
-    one(certificate(f)?.names.filter(({ obstacle }) => obstacle !== undefined).length),
+  gauge('names_failing', 'How many of them fail: the CA refused them, or they do not lead to us.', (f) =>
+    one(certificate(f)?.names.filter(isFailing).length),
   ),
   gauge(
     'names_refused',
@@ -113,8 +113,10 @@ export const TABLE: readonly Row[] = [
   gauge('name_issued', '1 where the certificate that is held has the name. At most 100 names.', (f) =>
     ofNames(f, ({ issued }) => issued),
   ),
-  gauge('name_failing', '1 where the name cannot be ordered at present. At most 100 names.', (f) =>
-    ofNames(f, ({ obstacle }) => obstacle !== undefined),
+  gauge(
+    'name_failing',
+    '1 where the name fails: the CA refused it, or it does not lead to us. At most 100 names.',
+    (f) => ofNames(f, isFailing),
   ),
   gauge('preflight_bad_names', 'How many names answer wrongly when asked for as the CA would ask.', ({ seen }) =>
     one(seen?.preflight.filter(({ verdict }) => verdict.kind === 'bad').length),
@@ -229,6 +231,10 @@ function gauge(name: string, help: string, read: Row['read']): Row {
 
 function counter(name: string, help: string, read: Row['read']): Row {
   return plain(`letsencrypt_dcos_${name}`, 'counter', help, read);
+}
+
+function isFailing({ obstacle, overruled }: NameStanding): boolean {
+  return (obstacle ?? overruled) !== undefined;
 }
 
 function ofNames({ planned }: Facts, is: (standing: NameStanding) => boolean): readonly Sample[] {

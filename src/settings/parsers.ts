@@ -124,6 +124,17 @@ export function httpUrl(text: string): URL {
   return url;
 }
 
+/** A secret as a whole, so nothing of it is quoted. */
+export function webhookUrl(text: string): URL {
+  try {
+    return httpUrl(text);
+  } catch {
+    throw new Error(
+      'must be a URL that begins with https:// or http:// (what is set is not shown, for it is a secret)',
+    );
+  }
+}
+
 export interface MarathonUrls {
   /** Without userinfo and without a final slash. */
   readonly urls: readonly string[];

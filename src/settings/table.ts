@@ -22,6 +22,7 @@ import {
   secondsToMs,
   userAndGroup,
   variableName,
+  webhookUrl,
   yesOrNo,
 } from './parsers.ts';
 
@@ -41,6 +42,7 @@ export interface Setting<T> {
 
 const LETS_ENCRYPT = 'https://acme-v02.api.letsencrypt.org/directory';
 export const PREFLIGHT_MODES = ['auto', 'strict', 'off'] as const;
+export const WEBHOOK_FORMATS = ['auto', 'json', 'slack'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 const asIs = (text: string): string => text;
@@ -177,7 +179,12 @@ export const TABLE = {
   ),
   pause: setting('PAUSE', 'false', yesOrNo, 'true: serve challenges and report, but change nothing.'),
   httpsProxy: {
-    ...setting('HTTPS_PROXY', '', proxy, 'Proxy for the way to the CA. `https_proxy` is read too.'),
+    ...setting(
+      'HTTPS_PROXY',
+      '',
+      proxy,
+      'Proxy for the way to the CA, and to an https `WEBHOOK_URL`. `https_proxy` is read too.',
+    ),
     aliases: ['https_proxy'],
     mayCarryUserinfo: true,
   },
@@ -206,6 +213,21 @@ export const TABLE = {
     '',
     dnsServers,
     "DNS servers for that, such as `1.1.1.1,9.9.9.9`, where the cluster's own DNS answers otherwise than the world's.",
+  ),
+  webhookUrl: {
+    ...setting(
+      'WEBHOOK_URL',
+      '',
+      webhookUrl,
+      'Where alerts are posted: what fails, what ends soon, what is well again ([docs/alerts.md](docs/alerts.md)).',
+    ),
+    secret: true,
+  },
+  webhookFormat: setting(
+    'WEBHOOK_FORMAT',
+    'auto',
+    oneOf(WEBHOOK_FORMATS),
+    'How: json, slack (Mattermost, Rocket.Chat and Discord read it too), or auto, which is slack where the URL is one of Slack or ends in `/slack`.',
   ),
 } as const;
 

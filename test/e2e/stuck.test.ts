@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import { startCannedMarathon as startServer } from '../support/canned-marathon.ts';
 import { LOAD_BALANCER, SIDECAR, startCluster } from '../support/cluster.ts';
+import { readExposition } from '../support/exposition.ts';
 import {
   assertWellBehaved,
   changes,
@@ -19,6 +21,7 @@ import {
   untilServed,
   update,
 } from '../support/operator.ts';
+import { until } from '../support/until.ts';
 
 const NAME = 'www.example.com';
 const START_FIRST = { minimumHealthCapacity: 1, maximumOverCapacity: 1 };
@@ -39,6 +42,12 @@ test('a deployment of marathon-lb that waits for a second agent', async (t) => {
   await new Promise<void>((listening) => neighbour.listen(443, other, listening));
   t.after(async () => void neighbour.close());
 
+  const webhook = await startServer(t, [{ body: 'ok' }]);
+  const told = (): readonly string[] =>
+    webhook.asked
+      .map(({ body }) => JSON.parse(body) as Readonly<Record<string, string>>)
+      .map(({ alert, status }) => `${alert} ${status}`);
+
   const never = (): void => {
     const forced = marathon.requests.filter(
       ({ operator, method, url }) => !operator && (method === 'DELETE' || url.includes('force')),
@@ -47,7 +56,7 @@ test('a deployment of marathon-lb that waits for a second agent', async (t) => {
   };
 
   await step(t, 'past DEPLOYMENT_TIMEOUT: stuck, with the reason from the queue and the cure', async () => {
-    const env = { DEPLOYMENT_TIMEOUT: '2' };
+    const env = { DEPLOYMENT_TIMEOUT: '2', WEBHOOK_URL: `${webhook.url}/open-sesame-hook` };
     await cluster.addSidecar(await keeper('letsencrypt-dcos', { env, labels: { HAPROXY_0_VHOST: NAME } }));
     await untilSaid(cluster, {
       state: 'stuck',
@@ -56,6 +65,21 @@ test('a deployment of marathon-lb that waits for a second agent', async (t) => {
     });
     const loud = (await cluster.log()).find(({ msg, to }) => msg === 'state changed' && to === 'stuck');
     assert.equal(loud?.level, 'warn');
+  });
+
+  await step(t, 'whoever is to know is told, by webhook and by metrics', async () => {
+    await until(() => webhook.asked.length > 0, 'the alert');
+    const alert = JSON.parse(webhook.asked[0]?.body ?? '') as Readonly<Record<string, string>>;
+    assert.deepEqual([alert.alert, alert.app, alert.names], ['stuck', SIDECAR, [NAME]]);
+    assert.match(alert.cure ?? '', /minimumHealthCapacity/);
+    const [task] = cluster.tasks(SIDECAR);
+    const scraped = readExposition(await (await fetch(`http://${task?.host}:${task?.ports[1]}/metrics`)).text());
+    const shown = (name: string, label = '') =>
+      scraped
+        .get(`letsencrypt_dcos_${name}`)
+        ?.samples.find(({ labels }) => label === '' || Object.values(labels).includes(label))?.value;
+    const facts = [shown('certificate_state', 'stuck'), shown('orders_total'), shown('deployments_total', 'install')];
+    assert.deepEqual([...facts, shown('alerts_sent_total'), shown('loop_alive')], [1, 1, 1, 1, 1]);
   });
 
   await step(t, 'nothing is forced, repeated or ordered, and the old task serves on', async () => {
@@ -76,6 +100,7 @@ test('a deployment of marathon-lb that waits for a second agent', async (t) => {
     await untilServed(cluster, [NAME]);
     await cluster.pebble.resolveAll(other);
     await untilSaid(cluster, { state: 'live' });
+    await until(() => told().length === 2, 'the end to be told');
     assert.equal(changes(cluster).length, 1);
     assert.equal(cluster.pebble.orders(), 1);
   });
@@ -97,6 +122,9 @@ test('a deployment of marathon-lb that waits for a second agent', async (t) => {
     assert.equal(changes(cluster).length, 2);
     assert.equal(cluster.pebble.orders(), 2);
     never();
+    const twice = ['stuck firing', 'stuck resolved', 'stuck firing', 'stuck resolved'];
+    await until(() => told().length >= twice.length, 'the end to be told');
+    assert.deepEqual(told(), twice);
   });
   assertWellBehaved(cluster);
 });

@@ -62,6 +62,8 @@ const environment = fc.dictionary(fc.constantFrom(...names, 'PATH', '__proto__')
 const secretly = fc.constantFrom<readonly [string, string]>(
   ['MARATHON_PASSWORD', SECRET],
   ['MARATHON_TOKEN', SECRET],
+  ['WEBHOOK_URL', `https://hooks.slack.com/services/${SECRET}`],
+  ['WEBHOOK_URL', `hooks.slack.com/services/${SECRET}`],
   ['MARATHON_URL', `http://user:${SECRET}@marathon:8080`],
   ['MARATHON_URL', `http://user:${SECRET}@marathon:8080?x`],
   ['MARATHON_URL', `http://user:p@${SECRET}@marathon:99999999`],

@@ -63,7 +63,7 @@ export function secretsOf(env: Readonly<Record<string, unknown>>): Secrets {
     if (typeof value !== 'string') continue;
     for (const [secret, what] of keysIn(value)) found.set(secret, what);
     const password = /^https?:/.test(value) ? URL.parse(value)?.password : undefined;
-    const isSecret = /PASSWORD|TOKEN|SECRET|CREDENTIAL/.test(name);
+    const isSecret = /PASSWORD|TOKEN|SECRET|CREDENTIAL|WEBHOOK_URL/.test(name);
     for (const secret of [password, isSecret ? value : undefined])
       if (secret !== undefined && secret.length >= SHORTEST) found.set(secret, `the value of ${name}`);
   }

@@ -147,6 +147,24 @@ const accepted: { name: string; env: Environment; read: (config: Config) => unkn
     read: ({ preflight }) => preflight,
     value: { mode: 'strict', resolvers: ['1.1.1.1', '10.0.0.1:5353', '::1', '[::1]:53', '[::1]'] },
   },
+  { name: 'no webhook', env: { WEBHOOK_FORMAT: 'slack' }, read: ({ webhook }) => webhook, value: undefined },
+  ...[
+    ['https://hooks.slack.com/services/T/B/x', 'slack'],
+    ['https://discord.com/api/webhooks/1/x/slack', 'slack'],
+    ['https://hooks.slack.com.evil.net/x', 'json'],
+    ['https://alerts.example/hook?x=1', 'json'],
+  ].map(([url = '', format]) => ({
+    name: `the webhook ${url}, told as ${format}`,
+    env: { WEBHOOK_URL: url },
+    read: ({ webhook }: Config) => webhook,
+    value: { url, format },
+  })),
+  {
+    name: 'a form that the address does not tell',
+    env: { WEBHOOK_URL: 'https://mattermost.example/hooks/x', WEBHOOK_FORMAT: 'Slack' },
+    read: ({ webhook }) => webhook?.format,
+    value: 'slack',
+  },
   {
     name: 'the proxy in small letters',
     env: { https_proxy: 'http://proxy:3128', no_proxy: '.mesos' },
@@ -179,6 +197,8 @@ const refused: { env: Environment; problem: RegExp }[] = [
     env: { PREFLIGHT_RESOLVERS: text },
     problem: /^PREFLIGHT_RESOLVERS must be addresses of DNS servers such as/,
   })),
+  { env: { WEBHOOK_URL: 'hooks.slack.com/services/x' }, problem: /^WEBHOOK_URL must be a URL that begins with https/ },
+  { env: { WEBHOOK_FORMAT: 'teams' }, problem: /^WEBHOOK_FORMAT must be one of auto, json, slack, not 'teams'$/ },
   { env: { PREFLIGHT: 'on' }, problem: /^PREFLIGHT must be one of auto, strict, off, not 'on'$/ },
   { env: { MARATHON_URL: 'marathon.mesos:8080' }, problem: /^MARATHON_URL must be a URL that begins with http/ },
   { env: { MARATHON_URL: 'zk://a:2181/marathon' }, problem: /^MARATHON_URL must be a URL/ },
@@ -264,6 +284,13 @@ test('a variable that marathon-lb does not read is a warning', () => {
   assert.deepEqual(parseConfig({ MARATHON_LB_CERT_ENV: 'HAPROXY_SSL_CERT28' }).warnings, []);
 });
 
+test('a webhook in the open is a warning, which does not show it', () => {
+  const { warnings } = parseConfig({ WEBHOOK_URL: 'http://alerts.internal/hunter2' });
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0] ?? '', /^WEBHOOK_URL is not https/);
+  assert.doesNotMatch(warnings[0] ?? '', /hunter2/);
+});
+
 test('no mistake quotes a secret', () => {
   const secrets = ['hunter2', 'PRIVATE KEY'];
   const problems = problemsOf({
@@ -271,6 +298,7 @@ test('no mistake quotes a secret', () => {
     HTTPS_PROXY: 'ftp://me:hunter2@proxy',
     MARATHON_TOKEN: 'hunter2',
     MARATHON_PASSWORD: 'hunter2',
+    WEBHOOK_URL: 'ftp://hunter2',
     DCOS_SERVICE_ACCOUNT_CREDENTIAL: '{"private_key":"-----BEGIN PRIVATE KEY-----hunter2","uid":"x"',
   }).join('\n');
   for (const secret of secrets) assert.ok(!problems.includes(secret), problems);
@@ -282,6 +310,7 @@ test('the effective settings show every setting, and no secret', () => {
     MARATHON_PASSWORD: 'hunter2',
     MARATHON_TOKEN: 'hunter2',
     DCOS_SERVICE_ACCOUNT_CREDENTIAL: '{"private_key":"hunter2"}',
+    WEBHOOK_URL: 'https://hooks.slack.com/services/hunter2',
     https_proxy: 'me:hunter2@proxy:3128',
     LETSENCRYPT_EMAIL: 'me@example.com',
   });

@@ -80,6 +80,10 @@ test('an error in a circle of causes ends', () => {
 });
 
 const planted: { name: string; write: (log: Log) => void }[] = [
+  {
+    name: 'a webhook of Slack',
+    write: (log) => log.info({ url: 'https://hooks.slack.com/services/T0/B0/open-sesame' }, 'x'),
+  },
   { name: 'an AxiosError as err', write: (log) => log.error({ err: axiosError() }, 'x') },
   { name: 'an AxiosError as the whole entry', write: (log) => log.error(axiosError(), 'x') },
   { name: 'an AxiosError under another name', write: (log) => log.error({ failure: axiosError() }, 'x') },

@@ -43,10 +43,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
       'pause',
       'version',
     ],
-    types: ['log'],
+    types: ['log', 'alerts'],
     packages: ['node-cron'],
   },
-  parts: { code: ['acme', 'config', 'version'], types: ['plan', 'marathon'] },
+  parts: { code: ['alerts', 'acme', 'config', 'version'], types: ['plan', 'marathon', 'log'] },
+  alerts: { code: ['plan', 'atomic-file', 'certificates', 'printable', 'log', 'pause'] },
   reconciler: { code: ['pause'], types: ['plan', 'log'] },
   observe: {
     code: ['launches', 'marathon', 'certificates'],
@@ -65,7 +66,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
   certbot: { code: ['atomic-file', 'certificates'] },
   'state-files': { code: ['certificates'] },
   'atomic-file': {},
-  web: { code: ['log', 'pause', 'peers'], types: ['acme', 'metrics', 'plan', 'status', 'timeline'], packages: ['fastify'] },
+  web: {
+    code: ['log', 'pause', 'peers'],
+    types: ['acme', 'metrics', 'plan', 'status', 'timeline'],
+    packages: ['fastify'],
+  },
   config: { code: ['settings'], types: ['certificates', 'marathon'] },
   settings: { code: ['marathon', 'certificates', 'printable'] },
   acme: {
