@@ -40,8 +40,9 @@ test('several of us in the middle of an order', { concurrency: ROWS.length }, as
     await stage.begin();
     await stage.struck();
     await stage.untilServed();
-    const [orders, deployments] = [stage.orders(), stage.deployments()];
-    rowTest.diagnostic(`${orders} orders, ${deployments} deployments`);
+    const [orders, certificates, deployments] = [stage.orders(), stage.certificates(), stage.deployments()];
+    rowTest.diagnostic(`${orders} orders, ${certificates} certificates, ${deployments} deployments`);
+    assert.equal(certificates, 1, 'certificates that the CA has made');
     assert.ok(orders <= (row.folder === 'no volume' ? 2 : 1), `${orders} orders`);
     assert.equal(deployments, 1, 'deployments of the load balancer');
   };

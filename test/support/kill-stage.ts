@@ -134,6 +134,13 @@ export class Stage {
     return ca.requests.filter(({ path, status }) => path.startsWith('/order-plz') && status === 201).length;
   }
 
+  /** Certificates that the CA was told to make, whoever came to fetch them. */
+  certificates(): number {
+    const [ca] = this.#proxies;
+    const made = ca.requests.filter(({ path, status }) => path.startsWith('/finalize-order/') && status === 200);
+    return new Set(made.map(({ path }) => path)).size;
+  }
+
   /** Deployments of the load balancer since it was brought up. */
   deployments(): number {
     return this.#cluster.marathon.deploymentsOf(this.#loadBalancer.id).length - 1;
