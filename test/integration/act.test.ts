@@ -219,3 +219,33 @@ test('the ledger cannot be written: the CA is not asked, and the folder says why
   assert.deepEqual([asked, writable], [false, false]);
   assert.match(problems.join(), /ledger\.json/);
 });
+
+test('a new certificate that was asked for is asked for until an order begins, and no longer', async (t) => {
+  const marathon = await startCannedMarathon(t, []);
+  const { acting } = await actions(t, marathon, undefined, async () => {
+    throw new AcmeError({ type: 'serverInternal', detail: 'not now' });
+  });
+  acting.askRenewal();
+  assert.ok(acting.renewAskedAt !== undefined);
+  await acting.carryOut({ kind: 'issue', spec: specFor(NAMES, 'ec256'), resume: undefined }, seen, never);
+  assert.equal(acting.renewAskedAt, undefined);
+  await acting.idle();
+  assert.equal(acting.renewAskedAt, undefined, 'a failed order has its own time, and is not hurried');
+});
+
+test('what had failed is lifted in the folder, for this CA alone, and is kept for its limits', async (t) => {
+  const { acting, store } = await actions(t, await startCannedMarathon(t, []));
+  const [here, elsewhere] = ['https://ca.invalid/dir', 'https://other.invalid/dir'].map((directory) =>
+    failure({ directory, at: NOW }),
+  );
+  await store.changeLedger((ledger) => ({ ...ledger, failures: [here, elsewhere].filter((one) => one !== undefined) }));
+  await acting.liftHolds();
+  const { failures } = (await store.read()).ledger;
+  assert.deepEqual(
+    failures.map(({ directory, lifted }) => [directory, lifted]),
+    [
+      ['https://ca.invalid/dir', true],
+      ['https://other.invalid/dir', undefined],
+    ],
+  );
+});
