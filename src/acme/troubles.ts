@@ -261,6 +261,14 @@ const REACHING: readonly Row[] = [
   ],
   [
     /^transport$/,
+    /ALTNAME_INVALID/,
+    'directory',
+    'settings',
+    () =>
+      'Its certificate is for another host: is the host of LETSENCRYPT_SERVER_URL right, or does a proxy answer in its place?',
+  ],
+  [
+    /^transport$/,
     /CERT_|_CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS/,
     'directory',
     'settings',

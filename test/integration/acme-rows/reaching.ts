@@ -1,5 +1,8 @@
 /** A CA that is sick, one that cannot be reached, and what stands in between. */
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Bytes, json, type Script } from '../../support/canned-ca.ts';
 import { issue } from '../../support/certificates.ts';
 import { A, at, B, HOUR, type Row, refusal } from './row.ts';
@@ -98,6 +101,8 @@ export const SICKNESS: readonly Row[] = [
 const OUT = /Does the firewall let this container out to the CA, or is a proxy needed \(HTTPS_PROXY\)/;
 const UNTRUSTED = issue({ domains: ['localhost'] });
 const OUTDATED = issue({ domains: ['localhost'], notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') });
+const ELSEWHERE = issue({ domains: ['elsewhere.example'] });
+const ELSEWHERES_ROOT = join(tmpdir(), `root-of-elsewhere-${process.pid}.pem`);
 const well: Script = () => undefined;
 
 async function closedPort(): Promise<number> {
@@ -155,6 +160,20 @@ export const REACHING: readonly Row[] = [
     words: 'CERT_HAS_EXPIRED',
     cure: /out of date by the clock of this machine: is the clock right/,
     ...{ blames: 'directory', wait: 'outage', orders: [] },
+  },
+  {
+    name: "the CA's certificate is trusted, and for another host",
+    ca: well,
+    tls: ELSEWHERE,
+    directoryUrl: async (t, { directoryUrl }) => {
+      await writeFile(ELSEWHERES_ROOT, ELSEWHERE.rootPem);
+      t.after(() => rm(ELSEWHERES_ROOT));
+      return directoryUrl;
+    },
+    env: { ACME_CA_FILE: ELSEWHERES_ROOT },
+    words: 'ERR_TLS_CERT_ALTNAME_INVALID',
+    cure: /Its certificate is for another host: is the host of LETSENCRYPT_SERVER_URL right, or does a proxy answer in its place\?/,
+    ...{ blames: 'directory', wait: 'settings', orders: [] },
   },
   {
     name: 'the CA does not speak TLS',
