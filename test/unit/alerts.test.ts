@@ -1,5 +1,6 @@
 /** Alerts: what is told when, by plans that follow each other. Nothing is told twice, and what was told is ended. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { judge, type Memory, resumed, told } from '../../src/alerts/judgement.ts';
@@ -299,4 +300,12 @@ test('no secret that a sentence may hold leaves in an alert', () => {
     const body = inspect(bodyOf({ ...STUCK, text: secret, cure: secret }, { ...from, format }), { depth: 9 });
     assert.ok(!/eyJhbGci|hunter2/.test(body), body);
   }
+});
+
+test('every kind is documented, and the example in the documentation has the fields that are posted', async () => {
+  const text = await readFile(new URL('../../docs/alerts.md', import.meta.url), 'utf8');
+  const documented = [...text.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, kind]) => kind);
+  assert.deepEqual(documented.sort(), [...ALERT_KINDS].sort());
+  const example = JSON.parse(/```json\n([\s\S]*?)```/.exec(text)?.[1] ?? '') as object;
+  assert.deepEqual(Object.keys(example), Object.keys(bodyOf(STUCK, { ...from, format: 'json' })));
 });
