@@ -104,7 +104,7 @@ function knownAsOurs({ bundle, previous, ledger, certbots }: StoredState): Reado
 function held(seen: Observation, policy: Policy, domains: readonly string[], slots: readonly Slot[]) {
   const stored = storedHere(seen, policy);
   const deployed = slots.flatMap(({ content }) =>
-    content.kind === 'ours' && mayAdopt(content.bundle, seen, policy) ? content.bundle : [],
+    content.kind === 'ours' && mayAdopt(content.bundle, seen, policy, domains) ? content.bundle : [],
   );
   const { bundles } = imported(seen, policy, domains);
   const alive = [...stored, ...deployed, ...bundles].filter(
@@ -117,8 +117,7 @@ function held(seen: Observation, policy: Policy, domains: readonly string[], slo
 
 /** The one with the most of the names, then the one that lives longest; but one near its end gives way to one that is not. */
 function best(alive: readonly CertificateBundle[], domains: readonly string[], now: Date) {
-  const covered = ({ domains: issued }: CertificateBundle): number =>
-    domains.filter((name) => issued.includes(name)).length;
+  const covered = (bundle: CertificateBundle): number => coverage(bundle, domains);
   const useful = alive.filter((bundle) => covered(bundle) > 0);
   const lasting = useful.filter((bundle) => now < mayShrinkAt(bundle));
   return [...(lasting.length > 0 ? lasting : useful)].sort(
@@ -144,11 +143,23 @@ function storedHere({ stored }: Observation, { directoryUrl }: Policy): readonly
 
 /**
  * What marathon-lb holds belongs to the configured directory, unless we know better; and one that we know and have
- * replaced is not taken back, even if it would live longer.
+ * replaced is not taken back, even if it would live longer, but for wanted names that only it has: a label that went to
+ * and fro must not take a name from a certificate that serves.
  */
-function mayAdopt(bundle: CertificateBundle, { stored }: Observation, { directoryUrl }: Policy): boolean {
+function mayAdopt(
+  bundle: CertificateBundle,
+  { stored }: Observation,
+  { directoryUrl }: Policy,
+  domains: readonly string[],
+): boolean {
   const isOfDirectory = stored.bundleDirectory === directoryUrl;
   if (stored.bundle?.fingerprint === bundle.fingerprint) return isOfDirectory;
-  if (isOfDirectory && knownAsOurs(stored).has(bundle.fingerprint)) return false;
+  if (isOfDirectory && stored.bundle !== undefined && knownAsOurs(stored).has(bundle.fingerprint))
+    return coverage(bundle, domains) > coverage(stored.bundle, domains);
   return isStagingDirectory(directoryUrl) || !isStagingIssuer(bundle.issuer);
+}
+
+/** How many of the names are on it. */
+function coverage({ domains: issued }: CertificateBundle, domains: readonly string[]): number {
+  return domains.filter((name) => issued.includes(name)).length;
 }

@@ -26,6 +26,7 @@ import {
   observation,
   ourApp,
   policy,
+  remembering,
   routes,
   SECOND,
   STAGING,
@@ -56,6 +57,19 @@ runRows([
     name: 'another instance renewed: its certificate is kept, ours is not put back',
     seen: {
       loadBalancer: loadBalancer({ env: holding(certificate({ notBefore: new Date(NOW.getTime() - DAY) })) }),
+      wire: undefined,
+    },
+    state: 'unproven',
+    actions: ['adopt'],
+    looks: ['wire'],
+  },
+  {
+    name: 'the label went to and fro: the older one in marathon-lb has both names, the newer in hand only one, so it stays',
+    seen: {
+      stored: stored({
+        bundle: certificate({ domains: ['a.net', 'shop.net'], notBefore: new Date(NOW.getTime() - HOUR) }),
+        ledger: remembering(CURRENT),
+      }),
       wire: undefined,
     },
     state: 'unproven',
