@@ -10,7 +10,7 @@ import type { DiskFault } from './disk.ts';
 import type { Condition } from './health.ts';
 import { modelKey } from './keys.ts';
 import { registeredDomain } from './limits.ts';
-import { CERT_ENV, type Env, SLOTS } from './load-balancer.ts';
+import { type Env, SLOTS } from './load-balancer.ts';
 import type { Marathon, PutFault } from './marathon.ts';
 import type { NameTrouble } from './names.ts';
 import type { Program } from './program.ts';
@@ -503,9 +503,8 @@ const EDITS: readonly Fault[] = [
     kind: 'garbage in a slot',
     aYear: 1,
     begin: (world, draw) => {
-      const slot = freeSlot(world);
-      if (slot === undefined || slot === CERT_ENV || !edit(world, { [slot]: '-----BEGIN CERTIFICATE-----\nMIIB\n' }))
-        return false;
+      const slot = draw.chance(0.4) ? slotOfOurs(world) : freeSlot(world);
+      if (slot === undefined || !edit(world, { [slot]: '-----BEGIN CERTIFICATE-----\nMIIB\n' })) return false;
       return during(
         world,
         'balancer',
@@ -518,8 +517,8 @@ const EDITS: readonly Fault[] = [
   {
     kind: 'secret in a slot',
     aYear: 0.7,
-    begin: (world) => {
-      const slot = freeSlot(world);
+    begin: (world, draw) => {
+      const slot = draw.chance(0.5) ? slotOfOurs(world) : freeSlot(world);
       return slot !== undefined && edit(world, { [slot]: { secret: 'bought' } });
     },
   },

@@ -142,30 +142,11 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'return isStagingDirectory(directoryUrl) || !isStagingIssuer(bundle.issuer);',
     put: 'return false;',
   },
-  { name: 'expired certificates count', file: 'plan/situation.ts', find: 'one.notAfter > seen.at && ', put: '' },
-  {
-    name: 'an order in flight is never taken up nor found out',
-    file: 'acme/order.ts',
-    find: 'if (unread !== undefined && unread.domains.length > 0) throw unread;',
-    put: '',
-  },
-  {
-    name: 'an expired order is taken up for ever',
-    file: 'acme/order.ts',
-    find: 'if (isOver(error)) await job.journal.clearOrder()',
-    put: 'if (error === job) await job.journal.clearOrder()',
-  },
   {
     name: 'a lost account is not made anew',
     file: 'acme/order.ts',
     find: "error.type !== 'accountDoesNotExist') throw error;\n    return",
     put: "error.type !== 'nothing') throw error;\n    return",
-  },
-  {
-    name: 'the order is forgotten while it is under way',
-    file: 'act.ts',
-    find: 'get order(): RunningOrder | undefined {\n    return this.#order;',
-    put: 'get order(): RunningOrder | undefined {\n    return undefined;',
   },
   // Where it goes
   {
@@ -179,18 +160,6 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'plan/slots.ts',
     find: "return kind === 'empty' ||",
     put: "return kind === 'secret' || kind === 'empty' ||",
-  },
-  {
-    name: 'what cannot be read is overwritten',
-    file: 'plan/slots.ts',
-    find: "return kind === 'empty' ||",
-    put: "return kind === 'unreadable' || kind === 'empty' ||",
-  },
-  {
-    name: 'an empty first variable is left empty',
-    file: 'plan/slots.ts',
-    find: "if (ours === undefined || slots[0]?.content.kind === 'empty') return open[0];",
-    put: 'if (ours === undefined) return open[0];',
   },
   {
     name: 'what stands before ours is left there',
@@ -210,25 +179,6 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'posts the same again',
     file: 'plan/installing.ts',
     find: 'if (holds(slot, bundle, now)) return undefined;',
-    put: '',
-  },
-  { name: 'fights over a slot', file: 'plan/installing.ts', find: 'disputed(now, slot, replacement) ??\n', put: '' },
-  {
-    name: 'posts while a load balancer would not come back',
-    file: 'plan/installing.ts',
-    find: 'hazardous(now) ??\n',
-    put: '',
-  },
-  {
-    name: 'a refused PUT is repeated at once',
-    file: 'plan/installing.ts',
-    find: 'backingOff(now, bundle) ??\n',
-    put: '',
-  },
-  {
-    name: 'posts what it has read before',
-    file: 'act.ts',
-    find: 'if (fresh.version !== seen.loadBalancer.value.version || fresh.deployments.length > 0) return this.#tools.wake();',
     put: '',
   },
   {
