@@ -199,7 +199,7 @@ export const TABLE = {
     'DEPLOYMENT_TIMEOUT',
     '600',
     secondsToMs,
-    'Seconds after which a deployment that does not end is looked into. It is never cancelled.',
+    'Seconds after which a deployment that does not end is looked into. It is not cancelled (but see `RESTORE`).',
   ),
   probeTimeout: setting('PROBE_TIMEOUT', '5', secondsToMs, 'Seconds that one look through a load balancer may take.'),
   preflight: setting(
