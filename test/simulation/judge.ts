@@ -64,6 +64,7 @@ export class Judge {
   checks = 0;
   readonly #world: World;
   readonly #posted = new Map<string, string>();
+  readonly #servedAt = new Map<string, number>();
   readonly #unservedSince = new Map<string, number>();
   readonly #reported = new Set<string>();
   readonly #minutes = new Map<Program, { minute: number; passes: number }>();
@@ -81,6 +82,7 @@ export class Judge {
       const all = balancer.tasks.filter(({ alive }) => alive === true).map(({ env }) => servedBy(env, name));
       for (const bundle of all) this.#notExpired(name, bundle, since);
       const isWell = all.length > 0 && all.every((bundle) => isGood(bundle, name, clock.now));
+      if (isWell) this.#servedAt.set(name, clock.now);
       this.#reached(name, isWell, since);
     }
   }
@@ -121,10 +123,11 @@ export class Judge {
 
   /** There is one certificate: a name on it that fails holds up new ones, for it must not be lost for their sake. */
   #freeSince(name: string): number | undefined {
-    const { balancer, wantedSince, clock } = this.#world;
+    const { wantedSince, clock } = this.#world;
     let since = clock.startedAt;
     for (const other of wantedSince.keys()) {
-      const isServed = balancer.tasks.some(({ env }) => isGood(servedBy(env, other), other, clock.now));
+      // Also when somebody has emptied the slot since: it is still on the certificate that is put back.
+      const isServed = (this.#servedAt.get(other) ?? Number.NEGATIVE_INFINITY) > clock.now - GRACE;
       if (other === name || !isServed) continue;
       const goodSince = this.#goodSince(other);
       if (goodSince === undefined) return undefined;
