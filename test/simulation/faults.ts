@@ -282,6 +282,8 @@ const LABELS: readonly Fault[] = [
       const { clock, fleet, calmFrom, health } = world;
       const [first, ...rest] = world.wantedSince.keys();
       const other = another([...world.wantedSince.keys()], draw);
+      // Each edit is a start, and without a volume nothing is remembered of what was spent before it.
+      if (world.storage === 'none') return false;
       if (first === undefined || other === undefined || fleet.isUpgrading) return false;
       const ways = [
         [...rest, other],
@@ -586,7 +588,7 @@ const BROKEN_SIGNER: Fault = {
   aYear: 0.7,
   begin: (world, draw) => {
     const { authority } = world;
-    if (authority.blunders.length > 0) return false;
+    if (authority.blunders.length > 0 || world.storage === 'none') return false;
     const blunders: Blunder[] = Array.from({ length: 200 }, () => draw.pick(['wrong-names', 'broken-chain']));
     authority.blunders = blunders;
     const now = [...world.wantedSince.keys()];
