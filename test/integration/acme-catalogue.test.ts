@@ -7,15 +7,17 @@
  * tried again.
  */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Bytes, type Script, type Step, startCannedCa } from '../support/canned-ca.ts';
+import { type Bytes, json, type Script, type Step, startCannedCa } from '../support/canned-ca.ts';
 import { startProgram, type Told } from '../support/one-program.ts';
 import { until } from '../support/until.ts';
 import { ACCOUNT, LIMITS } from './acme-rows/limits.ts';
 import { REACHING, SICKNESS } from './acme-rows/reaching.ts';
 import { ORDER, REFUSED_NAMES } from './acme-rows/refusals.ts';
-import { A, B, FIRST_WAIT, MINUTE, type Row, refusal, SECOND } from './acme-rows/row.ts';
+import { A, at, B, FIRST_WAIT, MINUTE, problem, type Row, refusal, SECOND } from './acme-rows/row.ts';
 import { VALIDATION } from './acme-rows/validation.ts';
 
 const ROWS: readonly Row[] = [
@@ -98,6 +100,47 @@ test('the state folder cannot be written: nothing is asked of the CA, and the cu
   assert.match(told.why, /nothing is ordered until it can; STATE_DIR must be a folder, and a file is in its way/);
   assert.deepEqual(ca.asked, []);
 });
+
+const HELD: readonly { readonly what: string; readonly ca: Script }[] = [
+  { what: 'each name', ca: ({ step }) => (step === 'challenge' ? json(200, problem('dns', 'NXDOMAIN')) : undefined) },
+  { what: 'these names', ca: at('newOrder', refusal(429, 'rateLimited', 'too many for this exact set')) },
+  {
+    what: 'the account, for as long as the CA has asked for',
+    ca: at('newOrder', {
+      ...refusal(429, 'rateLimited', 'too many new orders (300) from this account'),
+      headers: { 'Retry-After': '122400' },
+    }),
+  },
+  { what: 'the CA', ca: at('newOrder', refusal(500, 'serverInternal', 'Error creating new order')) },
+];
+
+test('what has to wait waits on after a restart, until the same moment, and the CA is not asked', {
+  concurrency: 4,
+}, async (t) => {
+  await Promise.all(HELD.map((row) => t.test(row.what, (t) => waitsOn(t, row.ca))));
+});
+
+async function waitsOn(t: TestContext, script: Script): Promise<void> {
+  const ca = await startCannedCa(t, script);
+  const folder = await mkdtemp(join(tmpdir(), 'held-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const held = async (one: TestContext): Promise<Told['certificate']> => {
+    const env = { STATE_DIR: join(folder, 'state') };
+    const program = await startProgram(one, { directoryUrl: ca.directoryUrl, domains: [A, B], env });
+    const told = async () => (await program.told())?.certificate;
+    return until(async () => {
+      const certificate = await told();
+      return certificate?.state === 'backing-off' && certificate;
+    }, 'it to back off');
+  };
+  const said: Told['certificate'][] = [];
+  await t.test('the first task', async (one) => void said.push(await held(one)));
+  const asked = ca.asked.length;
+  await t.test('the next one, on its folder', async (one) => void said.push(await held(one)));
+  assert.deepEqual(said[1], said[0]);
+  assert.match(said[0]?.why ?? '', /next try \S+Z/);
+  assert.equal(ca.asked.length, asked, 'requests to the CA');
+}
 
 /** What needs no operator: the program helps itself, and the order goes on. */
 interface Handled {
