@@ -47,7 +47,10 @@ test('restarted with its volume, and after the volume was lost, it orders nothin
   await emptied(join(cluster.folder, 'mesos', 'volumes'));
   await edit(cluster, { instances: 1 });
   assert.equal(await untilServed(cluster, names), fingerprint);
-  assert.ok((await said(cluster)).includes('certificate adopted'), "it took it from marathon-lb's environment");
+  await until(
+    async () => (await said(cluster)).includes('certificate adopted'),
+    "it to take it from marathon-lb's environment",
+  );
   assert.deepEqual(since(), NOTHING);
 
   await restart(cluster);
