@@ -12,7 +12,7 @@ import { mutated } from './plant.ts';
 
 const run = promisify(execFile);
 const CLI = join(import.meta.dirname, 'cli.ts');
-const SEEDS = 8;
+const SEEDS = 5;
 
 interface Told {
   readonly seeds: number;
