@@ -45,6 +45,7 @@ export function order(now: Situation): Verdict | undefined {
     spent(now, hoped) ??
     pausedByCrash(now) ??
     behindElder(now) ??
+    beforeSuccessor(now) ??
     noLoadBalancer(now) ??
     unseen(now) ??
     ask(now)
@@ -238,6 +239,22 @@ function behindElder({ seen, policy }: Situation): Verdict | undefined {
   if (elder === undefined || since === undefined || seen.at >= later(since, ELDER_PAUSE)) return undefined;
   const why = `task ${elder.id} of the version before still runs, and may have an order in hand; this one waits for it to end, until ${later(since, ELDER_PAUSE).toISOString()} at the latest`;
   return { state: 'following', why, againAt: pace(since, seen.at) };
+}
+
+/**
+ * Our labels were edited, which starts a new version of us: it would order the same names again, and we may be gone before
+ * ours is posted. What is due anyhow is ordered all the same, and so is all after a while, for that version may never come up.
+ */
+function beforeSuccessor(now: Situation): Verdict | undefined {
+  const { seen, policy, bundle } = now;
+  if (!seen.self.ok || (bundle !== undefined && isRenewal(now))) return undefined;
+  const app = seen.self.value;
+  const own = app.tasks.find(({ id }) => id === policy.taskId);
+  const editedAt = new Date(app.lastConfigChangeAt ?? app.version);
+  const until = later(editedAt, policy.deploymentTimeoutMs);
+  if (own === undefined || isCurrent(app, own) || !(seen.at < until)) return undefined;
+  const why = `${app.id} was changed at ${editedAt.toISOString()}, and Marathon starts a task with the change, which orders; this one does not before ${until.toISOString()}`;
+  return { state: 'following', why, againAt: pace(editedAt < seen.at ? editedAt : seen.at, seen.at) };
 }
 
 /** A new version that dies on start again and again says nothing of us, who were there before it. */

@@ -72,6 +72,8 @@ const elsewhere = (bundleDirectory: string) => ({
 /** A task of the version before beside ours, which started this long ago. */
 const upgradedAgo = (ms: number): Seen<App> =>
   ourApp({ tasks: [task('us.0', { version: '2026-11-01T00:00:00.000Z' }), task('us.1', { startedAt: ago(ms) })] });
+/** Ours is of the version before; this long ago the labels were edited. */
+const editedAgo = (ms: number): Seen<App> => ourApp({ lastConfigChangeAt: ago(ms).toISOString() });
 const allNames = (verdict: RouteVerdict) => ({ 'a.net': verdict, 'b.net': verdict });
 
 runRows([
@@ -307,6 +309,24 @@ runRows([
   {
     name: 'an upgrade with its memory: the order is in the folder, nobody is waited for',
     seen: { ...first, stored: empty({ wasEmpty: false }), self: upgradedAgo(MINUTE), routes: routes() },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'our labels were edited a minute ago: the task with the edit orders, not the one before it',
+    seen: { ...first, self: editedAgo(MINUTE), routes: routes() },
+    state: 'following',
+    why: /was changed at .* starts a task with the change, which orders/,
+  },
+  {
+    name: 'the task with the edit has not come up for ten minutes: ordered all the same',
+    seen: { ...first, self: editedAgo(10 * MINUTE), routes: routes() },
+    state: 'ordering',
+    actions: ['issue'],
+  },
+  {
+    name: 'our labels were edited a minute ago, and the certificate is due: renewed without waiting',
+    seen: { ...due, self: editedAgo(MINUTE), routes: routes() },
     state: 'ordering',
     actions: ['issue'],
   },
