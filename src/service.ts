@@ -23,7 +23,7 @@ import { Peers } from './peers.ts';
 import { type Ask, askObstacle } from './plan/asking.ts';
 import type { Observation, Policy } from './plan/observation.ts';
 import { type Plan, plan } from './plan/plan.ts';
-import type { Action } from './plan/verdict.ts';
+import { type Action, ALARMING } from './plan/verdict.ts';
 import { become, takeOver } from './privileges.ts';
 import { Reconciler } from './reconciler.ts';
 import { lookAtRoutes } from './route.ts';
@@ -289,18 +289,6 @@ export class Service {
     }
   }
 }
-
-const ALARMING: ReadonlySet<string> = new Set([
-  'blind',
-  'not-writable',
-  'backing-off',
-  'not-installable',
-  'contested',
-  'stuck',
-  'not-served',
-  'unproven',
-  'degraded',
-]);
 
 function closing(listener: PublicListener): () => Promise<void> {
   return () => listener.close();

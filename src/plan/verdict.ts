@@ -42,6 +42,19 @@ export type State =
   /** Seen on the wire at every load balancer. */
   | 'live';
 
+/** States that somebody should look into. */
+export const ALARMING: ReadonlySet<State> = new Set([
+  'blind',
+  'not-writable',
+  'backing-off',
+  'not-installable',
+  'contested',
+  'stuck',
+  'not-served',
+  'unproven',
+  'degraded',
+]);
+
 export type Action =
   /** Keep a certificate found in marathon-lb's environment, or left by certbot, in the state folder as ours. */
   | { readonly kind: 'adopt'; readonly bundle: CertificateBundle }
