@@ -32,11 +32,35 @@ export interface Spending {
 const HOUR_MS = 3_600_000;
 const WEEK_MS = 7 * 24 * HOUR_MS;
 
+/** One of the CA's limits, and our share of it. */
+type Share = Pick<Budget, 'kind' | 'what' | 'limit' | 'allowed'> & { readonly windowMs: number };
+
 /** Two for the same names without need; two more only to save what would end; the fifth is never spent. */
-const SAME_SET = { limit: 5, usual: 2, urgent: 4 };
-const CERTIFICATES = { limit: 50, ours: 40 };
-const ORDERS = { limit: 300, ours: 20 };
-const FAILED_VALIDATIONS = { limit: 5, ours: 2 };
+const SAME_SET = {
+  usual: 2,
+  urgent: 4,
+  counted: {
+    kind: 'same-names',
+    what: 'certificates for exactly these names in 7 days',
+    limit: 5,
+    windowMs: WEEK_MS,
+  },
+} as const;
+const CERTIFICATES: Share = {
+  kind: 'certificates',
+  what: 'certificates in 7 days',
+  limit: 50,
+  allowed: 40,
+  windowMs: WEEK_MS,
+};
+const ORDERS: Share = {
+  kind: 'orders',
+  what: 'orders in 3 hours',
+  limit: 300,
+  allowed: 20,
+  windowMs: 3 * HOUR_MS,
+};
+const FAILED_VALIDATIONS = { kind: 'failed-validations', limit: 5, allowed: 2, windowMs: HOUR_MS } as const;
 
 /** What an order of these names would be charged to. */
 export function budgetsOf(ledger: Ledger, names: readonly string[], spending: Spending): readonly Budget[] {
@@ -46,15 +70,11 @@ export function budgetsOf(ledger: Ledger, names: readonly string[], spending: Sp
   const issued = here(ledger.issued);
   const set = setOf(names);
   const sameSet = issued.filter((one) => one.set === set);
-  const sameNames = { kind: 'same-names', what: 'certificates for exactly these names in 7 days' } as const;
-  const certificates = { kind: 'certificates', what: 'certificates in 7 days' } as const;
-  const orders = { kind: 'orders', what: 'orders in 3 hours' } as const;
+  const allowed = urgent || shortLived ? SAME_SET.urgent : SAME_SET.usual;
   return [
-    shortLived
-      ? dripping(sameNames, sameSet, WEEK_MS, { ...SAME_SET, allowed: SAME_SET.urgent }, now)
-      : budget(sameNames, sameSet, WEEK_MS, { ...SAME_SET, allowed: urgent ? SAME_SET.urgent : SAME_SET.usual }, now),
-    budget(certificates, issued, WEEK_MS, { ...CERTIFICATES, allowed: CERTIFICATES.ours }, now),
-    budget(orders, here(ledger.orders), 3 * HOUR_MS, { ...ORDERS, allowed: ORDERS.ours }, now),
+    (shortLived ? dripping : sliding)({ ...SAME_SET.counted, allowed }, sameSet, now),
+    sliding(CERTIFICATES, issued, now),
+    sliding(ORDERS, here(ledger.orders), now),
   ];
 }
 
@@ -67,39 +87,22 @@ export function validationsOf(
   const failed = ledger.failures.filter(
     (one) => one.scope === 'name' && one.directory === directory && one.names.includes(name),
   );
-  const { limit, ours: allowed } = FAILED_VALIDATIONS;
-  const counted = { kind: 'failed-validations', what: `failed validations of ${name} in an hour` } as const;
-  return budget(counted, failed, HOUR_MS, { limit, allowed }, now);
+  return sliding({ ...FAILED_VALIDATIONS, what: `failed validations of ${name} in an hour` }, failed, now);
 }
 
-interface Share {
-  readonly limit: number;
-  readonly allowed: number;
-}
+type Entries = readonly { readonly at: Date }[];
 
-function budget(
-  counted: Pick<Budget, 'kind' | 'what'>,
-  entries: readonly { readonly at: Date }[],
-  windowMs: number,
-  { limit, allowed }: Share,
-  now: Date,
-): Budget {
+function sliding({ windowMs, ...share }: Share, entries: Entries, now: Date): Budget {
   const times = timesIn(entries, windowMs, now).filter((at) => at > now.getTime() - windowMs);
   const used = times.length;
-  const freeing = times[used - allowed];
+  const freeing = times[used - share.allowed];
   const nextFreeAt = freeing === undefined ? undefined : new Date(freeing + windowMs);
-  return { ...counted, used, allowed, limit, nextFreeAt };
+  return { ...share, used, nextFreeAt };
 }
 
 /** As many as the CA gives in the window come back in it, evenly; ours holds fewer at a time. All that is kept counts on. */
-function dripping(
-  counted: Pick<Budget, 'kind' | 'what'>,
-  entries: readonly { readonly at: Date }[],
-  windowMs: number,
-  { limit, allowed }: Share,
-  now: Date,
-): Budget {
-  const dropMs = windowMs / limit;
+function dripping({ windowMs, ...share }: Share, entries: Entries, now: Date): Budget {
+  const dropMs = windowMs / share.limit;
   let [missing, since] = [0, 0];
   for (const at of timesIn(entries, windowMs, now)) {
     missing = Math.max(0, missing - (at - since) / dropMs) + 1;
@@ -107,13 +110,13 @@ function dripping(
   }
   const seenAt = Math.max(since, now.getTime());
   const left = Math.max(0, missing - (seenAt - since) / dropMs);
-  const waitMs = (left - (allowed - 1)) * dropMs;
+  const waitMs = (left - (share.allowed - 1)) * dropMs;
   const nextFreeAt = waitMs >= 1 ? new Date(seenAt + Math.ceil(waitMs)) : undefined;
-  return { ...counted, used: Math.ceil(left), allowed, limit, nextFreeAt };
+  return { ...share, used: Math.ceil(left), nextFreeAt };
 }
 
 /** In order. A little from the future was spent before our clock was set back; a lot tells of a clock that was wrong. */
-function timesIn(entries: readonly { readonly at: Date }[], windowMs: number, now: Date): readonly number[] {
+function timesIn(entries: Entries, windowMs: number, now: Date): readonly number[] {
   const times = entries.map(({ at }) => at.getTime()).filter((at) => at < now.getTime() + windowMs);
   return times.sort((a, b) => a - b);
 }

@@ -107,8 +107,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'no budget for the same names',
     file: 'certificates/budgets.ts',
-    find: 'const SAME_SET = { limit: 5, usual: 2, urgent: 4 };',
-    put: 'const SAME_SET = { limit: 5, usual: 500, urgent: 500 };',
+    find: 'usual: 2,\n  urgent: 4,',
+    put: 'usual: 500,\n  urgent: 500,',
   },
   { name: 'no budget at all', file: 'plan/ordering.ts', find: 'if (!publicCa) return [];', put: 'return [];' },
   {
