@@ -230,10 +230,9 @@ function pausedByCrash(now: Situation): Verdict | undefined {
 }
 
 /** In an upgrade without memory: the task before us may have an order in hand, and is about to end. */
-function behindElder({ seen, policy }: Situation): Verdict | undefined {
+function behindElder({ seen, ownTask: own }: Situation): Verdict | undefined {
   if (!seen.stored.wasEmpty || !seen.self.ok) return undefined;
   const app = seen.self.value;
-  const own = app.tasks.find(({ id }) => id === policy.taskId);
   const elder = app.tasks.find((task) => task !== own && task.state === 'TASK_RUNNING' && !isCurrent(app, task));
   const since = own?.startedAt;
   if (elder === undefined || since === undefined || seen.at >= later(since, ELDER_PAUSE)) return undefined;
@@ -246,10 +245,9 @@ function behindElder({ seen, policy }: Situation): Verdict | undefined {
  * ours is posted. What is due anyhow is ordered all the same, and so is all after a while, for that version may never come up.
  */
 function beforeSuccessor(now: Situation): Verdict | undefined {
-  const { seen, policy, bundle } = now;
+  const { seen, policy, bundle, ownTask: own } = now;
   if (!seen.self.ok || (bundle !== undefined && isRenewal(now))) return undefined;
   const app = seen.self.value;
-  const own = app.tasks.find(({ id }) => id === policy.taskId);
   const editedAt = new Date(app.lastConfigChangeAt ?? app.version);
   const until = later(editedAt, policy.deploymentTimeoutMs);
   if (own === undefined || isCurrent(app, own) || !(seen.at < until)) return undefined;
@@ -258,9 +256,7 @@ function beforeSuccessor(now: Situation): Verdict | undefined {
 }
 
 /** A new version that dies on start again and again says nothing of us, who were there before it. */
-function isOfAnotherVersion({ at, version }: TaskFailure, { seen, policy }: Situation): boolean {
-  const tasks = seen.self.ok ? seen.self.value.tasks : [];
-  const own = tasks.find(({ id }) => id === policy.taskId);
+function isOfAnotherVersion({ at, version }: TaskFailure, { ownTask: own }: Situation): boolean {
   if (own?.startedAt === undefined || own.version === undefined || version === undefined) return false;
   return own.startedAt < at && own.version !== version;
 }

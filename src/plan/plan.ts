@@ -167,21 +167,17 @@ function blind({ seen, policy, names }: Situation): Verdict | undefined {
   return { state: 'no-names', why, cure, againAt: later(seen.at, AT_LEAST_EVERY) };
 }
 
-function following({ seen, policy, leader }: Situation): Verdict | undefined {
+function following({ seen, policy, leader, ownTask }: Situation): Verdict | undefined {
   if (leader.isUs) return undefined;
   // A first task waits for its own health check and notices it at once; a second one may follow for years.
   if (leader.taskId === undefined) {
     const why = `no task of ${policy.appId} is running, current and healthy yet, by Marathon's list`;
     const cure =
       'if that lasts, see in Marathon why its health check fails: it should ask /.well-known/acme-challenge/ping at HTTP_PORT';
-    return { state: 'following', why, cure, againAt: pace(ownStart(seen, policy), seen.at) };
+    return { state: 'following', why, cure, againAt: pace(ownTask?.startedAt, seen.at) };
   }
   const why = `task ${leader.taskId} of ${policy.appId} leads; this one answers challenges and watches`;
   return { state: 'following', why, againAt: later(seen.at, 30 * SECOND) };
-}
-
-function ownStart({ self }: Observation, { taskId }: Policy): Date | undefined {
-  return self.ok ? self.value.tasks.find(({ id }) => id === taskId)?.startedAt : undefined;
 }
 
 /**

@@ -8,6 +8,7 @@ import type { CertificateBundle } from '../certificates/bundle.ts';
 import type { Attempt } from '../certificates/holds.ts';
 import { lifeLeft, mayShrinkAt } from '../certificates/renewal.ts';
 import { type WantedNames, wantedNames } from '../certificates/spec.ts';
+import type { Task } from '../marathon/app.ts';
 import { leaderOf } from '../marathon/leader.ts';
 import type { StoredState } from '../store.ts';
 import { imported } from './imported.ts';
@@ -28,6 +29,8 @@ export interface Situation {
   readonly policy: Policy;
   readonly names: WantedNames;
   readonly leader: Leader;
+  /** Our own task, if Marathon shows it. */
+  readonly ownTask: Task | undefined;
   readonly slots: readonly Slot[];
   readonly placement: Placement | undefined;
   /** The best certificate with a key, stored or found in marathon-lb: it may lack names, but is not without any. */
@@ -60,6 +63,7 @@ export function situation(seen: Observation, policy: Policy): Situation {
   return {
     ...facts,
     leader: leaderIn(seen, policy),
+    ownTask: seen.self.ok ? seen.self.value.tasks.find(({ id }) => id === policy.taskId) : undefined,
     slots,
     placement,
     serving: servingNow(facts, placement),
