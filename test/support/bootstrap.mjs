@@ -16,6 +16,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const bin = join(root, 'node_modules', '.bin');
 const cache = join(root, 'node_modules', '.cache', 'letsencrypt-dcos');
 const isRoot = process.getuid?.() === 0;
+const asRoot = isRoot ? ['env'] : ['sudo', '-n', 'env'];
 
 // sbin: haproxy and ip live there, and a user's PATH seldom has it.
 const path = [bin, process.env.PATH, '/usr/sbin', '/sbin'].filter(Boolean).join(delimiter);
@@ -25,38 +26,41 @@ const env = { ...inherited, PATH: path };
 /** command → Debian package; only what the task needs is asked for. */
 const SERVERS = { pebble: 'pebble', 'pebble-challtestsrv': 'pebble', haproxy: 'haproxy' };
 const BROWSER = { chromium: 'chromium' };
+/** testssl.sh is a shell script that lives on hexdump. */
+const SCANNER = { testssl: 'testssl.sh', hexdump: 'bsdextrautils', openssl: 'openssl' };
+const SHELLS = { zsh: 'zsh', fish: 'fish' };
+const DOCUMENTED = { curl: 'curl', jq: 'jq', openssl: 'openssl' };
+/** Whom we are compared with; the comparison does without those that cannot be had. */
+const PEERS = { certbot: 'certbot', lego: 'lego', uacme: 'uacme', 'acme-tiny': 'acme-tiny', caddy: 'caddy' };
 const NAMESPACES = { ip: 'iproute2', unshare: 'util-linux', ...(isRoot ? {} : { newuidmap: 'uidmap' }) };
-
-const BUNDLE = [
-  'src/main.ts',
-  '--bundle',
-  '--platform=node',
-  '--target=node24',
-  '--format=esm',
-  '--outfile=dist/main.js',
-  '--log-level=warning',
-  // The packages inside are CommonJS and ask for Node's own modules by require().
-  "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-];
 
 const TASKS = {
   demo: { needs: { ...SERVERS }, run: (args) => node('test/demo/demo.ts', ...args) },
   simulate: { needs: {}, run: (args) => node('test/simulation/cli.ts', ...args) },
   simulator: { needs: { haproxy: 'haproxy' }, run: (args) => node('test/marathon-simulator/cli.ts', ...args) },
-  test: { needs: { ...SERVERS, ...BROWSER, ...NAMESPACES }, run: (args) => test((file) => !isConformance(file), args) },
-  'test:conformance': { needs: { ...SERVERS, ...NAMESPACES }, run: (args) => test(isConformance, args) },
+  test: {
+    needs: { ...SERVERS, ...BROWSER, ...NAMESPACES, ...DOCUMENTED },
+    run: (args) => test((file) => !isConformance(file), args),
+  },
+  'test:conformance': {
+    needs: { ...SERVERS, certbot: 'certbot', ...SCANNER, ...SHELLS, ...NAMESPACES },
+    run: (args) => test(isConformance, args),
+  },
   fuzz: { needs: { ...SERVERS, ...NAMESPACES }, run: fuzz },
   chaos: { needs: { ...SERVERS, ...NAMESPACES }, run: chaos },
-  build: { needs: {}, run: (args) => node(join(bin, 'esbuild'), ...BUNDLE, ...args) },
+  build: { needs: {}, run: (args) => node('test/support/bundle.mjs', ...args) },
+  docs: { needs: {}, run: () => node('test/docs/write.ts') },
+  bench: { needs: { ...SERVERS, ...NAMESPACES }, wants: PEERS, run: bench },
+  sbom: { needs: {}, run: (args) => node('test/support/sbom.ts', ...args) },
   screenshots: { needs: BROWSER, run: (args) => node('test/browser/screenshots.ts', ...args) },
-  check: { needs: { ...SERVERS, ...BROWSER, ...NAMESPACES }, run: check },
+  check: { needs: { ...SERVERS, ...BROWSER, ...NAMESPACES, ...DOCUMENTED }, run: check },
 };
 
 async function main([name, ...args]) {
   const task = TASKS[name];
   if (!task) fail(`usage: bootstrap.mjs <${Object.keys(TASKS).join(' | ')}> [arguments]`);
   installNodeModules();
-  installPackages(task.needs);
+  installPackages({ ...task.needs, ...(mayInstall() ? task.wants : {}) });
   process.exitCode = await task.run(args);
 }
 
@@ -102,17 +106,18 @@ function installPackages(needs) {
   const missing = Object.entries(needs).filter(([command]) => !onPath(command));
   const packages = [...new Set(missing.map(([, name]) => name))];
   if (packages.length === 0) return;
-  const asRoot = isRoot ? ['env'] : ['sudo', '-n', 'env'];
-  if (!onPath('apt-get') || !works([...asRoot, 'true']))
-    fail(`please install first: apt-get install ${packages.join(' ')}`);
+  if (!mayInstall()) fail(`please install first: apt-get install ${packages.join(' ')}`);
 
   say(`installing Debian packages: ${packages.join(' ')} …`);
   const apt = [...asRoot, 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=120', '-qq'];
   quietly([...apt, 'update']);
   quietly([...apt, 'install', '-y', '--no-install-recommends', ...packages]);
-  // Debian starts a haproxy of its own; nobody asked for that one. Without systemd there is none to stop.
-  if (packages.includes('haproxy')) works([...asRoot, 'systemctl', 'disable', '--now', 'haproxy']);
+  // Debian starts a server of its own; nobody asked for that one. Without systemd there is none to stop.
+  for (const server of ['haproxy', 'caddy'])
+    if (packages.includes(server)) works([...asRoot, 'systemctl', 'disable', '--now', server]);
 }
+
+const mayInstall = () => onPath('apt-get') && works([...asRoot, 'true']);
 
 function onPath(command) {
   return path.split(delimiter).some((folder) => {
@@ -186,6 +191,11 @@ function fuzz(args) {
   return test(isProperty, [...positionals, '--test-timeout=86400000', '--test-reporter=spec']);
 }
 
+/** Without a compile cache that a test left, and where ports 80 and 443 are free. */
+function bench(args) {
+  return isolated([node24(), 'bench/main.ts', ...args]);
+}
+
 /** The faults at length: for `--minutes N` (10), by the schedule of `--seed N`; one is drawn where none is given. */
 function chaos(args) {
   const options = { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } };
@@ -211,17 +221,19 @@ function test(belongs, args) {
     .filter((file) => named.length === 0 || named.some((name) => file.includes(name)))
     .sort();
   if (files.length === 0) return fail(`no test file matches ${named.join(' ') || 'test/**/*.test.ts'}`);
-  // Stories start the program some hundred times: as one file, and compiled modules are kept from run to run.
-  env.TEST_PROGRAM = join(cache, 'main.mjs');
+  // Stories start the program some hundred times: bundled, and compiled modules are kept from run to run.
+  const program = join(cache, 'program');
+  env.TEST_PROGRAM = join(program, 'main.mjs');
   env.NODE_COMPILE_CACHE = join(cache, 'compiled');
-  quietly([node24(), join(bin, 'esbuild'), ...BUNDLE, `--outfile=${env.TEST_PROGRAM}`]);
+  quietly([node24(), 'test/support/bundle.mjs', `--outdir=${program}`]);
   // Stories wait for servers much of the time: one more than there are cores.
   const concurrency = availableParallelism() + 1;
   return isolated([
     node24(),
     '--test',
     `--test-concurrency=${concurrency}`,
-    '--test-timeout=300000',
+    // All rows of the kills are one test, of some minutes where the machine is quick.
+    `--test-timeout=${env.KILLS === 'all' ? 1_500_000 : 300_000}`,
     ...options,
     ...files,
   ]);
