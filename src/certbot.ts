@@ -87,7 +87,10 @@ async function readLineage(folder: string, name: string): Promise<Lineage | stri
   }
   // A link in live/ that leads nowhere says less than what is wrong with the file itself.
   const problem = problems.find((one) => !one.includes('ENOENT')) ?? problems[0];
-  return problem && `certbot's certificate ${name} in ${folder} cannot be imported: ${problem}`;
+  return (
+    problem &&
+    `certbot's certificate ${name} in ${folder} cannot be imported: ${problem}; unless another certificate is found, a new one is ordered`
+  );
 }
 
 /** `server` of the renewal file; who copied without it, or edited it, has told nothing. */
@@ -199,7 +202,7 @@ async function cannotList(folder: string): Promise<string | undefined> {
   } catch (error) {
     const code = codeOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    return `what certbot left in ${folder} cannot be imported: it cannot be read (${code})${cureOf(error)}`;
+    return `what certbot left in ${folder} cannot be imported: it cannot be read (${code})${cureOf(error)}; until then it counts as not there`;
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { KeyType } from './certificates/spec.ts';
+import type { InstallWindow } from './install-window/window.ts';
 import type { ServiceAccount } from './marathon/auth.ts';
 import { emailOrWarning, type PREFLIGHT_MODES, type Setting, TABLE, type WEBHOOK_FORMATS } from './settings/table.ts';
 
@@ -49,6 +50,8 @@ export interface Config {
   readonly takeOver: boolean;
   readonly restore: boolean;
   readonly pause: boolean;
+  /** The hours in which marathon-lb may be redeployed; undefined: all of them. */
+  readonly installWindow: InstallWindow | undefined;
   readonly logLevel: string;
   /** Deadline after which a deployment is diagnosed. */
   readonly deploymentTimeoutMs: number;
@@ -137,6 +140,7 @@ export function parseConfig(env: Environment): Config {
     takeOver: required(TABLE.takeOver),
     restore: required(TABLE.restore) === 'on',
     pause: required(TABLE.pause),
+    installWindow: optional(TABLE.installWindow),
     logLevel: required(TABLE.logLevel),
     deploymentTimeoutMs: required(TABLE.deploymentTimeout),
     probeTimeoutMs: required(TABLE.probeTimeout),
@@ -209,7 +213,7 @@ function authContradictions(env: Environment, marathon: Config['marathon']): rea
   ].filter((kind) => kind !== false);
   const found: string[] = [];
   if (kinds.length > 1)
-    found.push(`MARATHON_… has ${kinds.length} ways to log in (${kinds.join(', ')}); keep one of them`);
+    found.push(`Marathon is given ${kinds.length} ways to log in (${kinds.join(', ')}); keep one of them`);
   if (ownPair && !inUrl && marathon.user === undefined)
     found.push('MARATHON_USER is not set, but MARATHON_PASSWORD is; set both');
   if (ownPair && !inUrl && marathon.password === undefined)
@@ -223,11 +227,13 @@ function doubts(config: Config): readonly string[] {
   const found: string[] = [];
   if (!/^HAPROXY_SSL_CERT(1?\d|2[0-8])?$/.test(certEnv))
     found.push(
-      `MARATHON_LB_CERT_ENV is '${certEnv}'; marathon-lb as it comes reads HAPROXY_SSL_CERT and HAPROXY_SSL_CERT0 to 28`,
+      `MARATHON_LB_CERT_ENV is '${certEnv}'; marathon-lb as it comes reads HAPROXY_SSL_CERT and HAPROXY_SSL_CERT0 to 28; take one of these, unless yours reads another`,
     );
   if (config.acme.directoryUrl.startsWith('http:'))
-    found.push('LETSENCRYPT_SERVER_URL is not https; anybody on the way could answer in the place of the CA');
+    found.push(
+      'LETSENCRYPT_SERVER_URL is not https, so anybody on the way could answer in the place of the CA; use its https address',
+    );
   if (config.webhook?.url.startsWith('http:'))
-    found.push('WEBHOOK_URL is not https; anybody on the way can read it, and post to it');
+    found.push('WEBHOOK_URL is not https, so anybody on the way can read it, and post to it; use its https address');
   return found;
 }

@@ -18,3 +18,12 @@ export function printable(text: string, longest: number): string {
   const kept = plain.slice(0, longest - 1);
   return `${kept.isWellFormed() ? kept : kept.slice(0, -1)}…`;
 }
+
+/** What commands write themselves: lines, colours (terminal/style.ts), and a line begun anew or erased (progress.ts). */
+const OURS = String.raw`^\r(?:\x1b\[2K)?|\x1b\[(?:[012]|3[12369])m|[\n\t]`;
+const ALL = new RegExp(`(${OURS})|${UNPRINTABLE.source}`, 'gu');
+
+/** The last door before a terminal: whatever a cluster's names and words hold, none of it steers what is seen. */
+export function harmless(output: string): string {
+  return output.replace(ALL, (_found, ours?: string) => ours ?? '?');
+}

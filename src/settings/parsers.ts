@@ -38,7 +38,7 @@ function isPort(text: string): boolean {
 /** Numbers, for the image's names are nobody's here; the group is the user's own unless it is named. Root is no aim. */
 export function userAndGroup(text: string): { uid: number; gid: number } {
   const [uid, gid] = (/^([1-9]\d{0,8})(?::([1-9]\d{0,8}))?$/.exec(text) ?? []).slice(1);
-  if (uid === undefined) throw wrong("numbers of a user and a group such as '1000:1000', not root's", text);
+  if (uid === undefined) throw wrong("the numbers of a user and a group, and not root's, such as '1000:1000'", text);
   return { uid: Number(uid), gid: Number(gid ?? uid) };
 }
 
@@ -76,7 +76,7 @@ export function appId(text: string): string {
 
 export function variableName(text: string): string {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(text))
-    throw wrong("the name of an environment variable of marathon-lb's app", text);
+    throw wrong("the name of an environment variable of marathon-lb's app such as 'HAPROXY_SSL_CERT'", text);
   return text;
 }
 
@@ -112,15 +112,17 @@ export function dnsServers(text: string): readonly string[] {
 
 /** Only what is surely no address: the CA judges the rest, and an account without a contact works as well. */
 export function email(text: string): string {
-  if (!/^[^\s@,<>"]+@[^\s@,<>".]+(\.[^\s@,<>".]+)+$/.test(text)) throw wrong('one e-mail address', text);
+  if (!/^[^\s@,<>"]+@[^\s@,<>".]+(\.[^\s@,<>".]+)+$/.test(text))
+    throw wrong("one e-mail address such as 'ops@example.com'", text);
   return text;
 }
 
-export function httpUrl(text: string): URL {
+/** `example`: as it is written for this setting. */
+export function httpUrl(text: string, example = 'http://marathon.mesos:8080'): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   // Not quoted: what does not parse may still be a URL with a password in it.
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.hostname === '')
-    throw new Error("must be a URL that begins with http:// or https://, such as 'http://marathon.mesos:8080'");
+    throw new Error(`must be a URL that begins with http:// or https://, such as '${example}'`);
   return url;
 }
 
@@ -130,7 +132,7 @@ export function webhookUrl(text: string): URL {
     return httpUrl(text);
   } catch {
     throw new Error(
-      'must be a URL that begins with https:// or http:// (what is set is not shown, for it is a secret)',
+      "must be a URL that begins with https:// or http://, such as 'https://hooks.example.com/…' (what is set is not shown, for it is a secret)",
     );
   }
 }
@@ -147,9 +149,10 @@ export function marathonUrls(text: string): MarathonUrls {
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '')
-    .map(httpUrl);
-  if (parsed.length === 0) throw new Error('must name at least one URL');
-  if (parsed.some((url) => url.search !== '' || url.hash !== '')) throw new Error("must not carry '?…' or '#…'");
+    .map((part) => httpUrl(part));
+  if (parsed.length === 0) throw new Error("must name at least one URL, such as 'http://marathon.mesos:8080'");
+  if (parsed.some((url) => url.search !== '' || url.hash !== ''))
+    throw new Error("must not carry '?…' or '#…'; end it before them, such as 'http://marathon.mesos:8080'");
   const pairs = [
     ...new Set(parsed.filter((url) => url.username !== '').map((url) => `${url.username}:${url.password}`)),
   ];

@@ -6,6 +6,7 @@
 
 import { currentDirectoryUrl } from '../certificates/authority.ts';
 import { KEY_TYPES } from '../certificates/spec.ts';
+import { installWindow } from '../install-window/window.ts';
 import { parseServiceAccount } from '../marathon/auth.ts';
 import {
   adminToken,
@@ -48,12 +49,13 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 const asIs = (text: string): string => text;
 
 function directory(text: string): { url: string; warning?: string } {
-  return currentDirectoryUrl(httpUrl(text).href);
+  const { url, warning } = currentDirectoryUrl(httpUrl(text, LETS_ENCRYPT).href);
+  return warning === undefined ? { url } : { url, warning: `LETSENCRYPT_SERVER_URL: ${warning}` };
 }
 
 function proxy(text: string): string {
   const url = text.includes('://') ? text : `http://${text}`; // many people write host:port
-  httpUrl(url);
+  httpUrl(url, 'http://proxy.example.com:3128');
   return url;
 }
 
@@ -176,6 +178,12 @@ export const TABLE = {
     'on',
     oneOf(['on', 'off']),
     'off: when no load balancer starts with a new certificate, what was served before is not put back.',
+  ),
+  installWindow: setting(
+    'INSTALL_WINDOW',
+    '',
+    installWindow,
+    'The hours in which a changed certificate may redeploy the load balancer, such as `02:00-05:00` or `Mon-Fri 02:00-04:00; Sat,Sun 01:00-06:00 Europe/Berlin`; UTC without a time zone at the end. At any time if not set, and when it is urgent.',
   ),
   pause: setting('PAUSE', 'false', yesOrNo, 'true: serve challenges and report, but change nothing.'),
   httpsProxy: {
