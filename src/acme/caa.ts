@@ -18,7 +18,10 @@ export interface CaaRequest {
   /** Undefined: there is none yet. */
   readonly accountUrl: string | undefined;
 }
-export type CaaVerdict = { readonly kind: 'allowed' } | { readonly kind: 'refused' | 'unsure'; readonly why: string };
+export type CaaVerdict =
+  | { readonly kind: 'allowed' }
+  /** `ofAccount`: but for the account it would be allowed. */
+  | { readonly kind: 'refused' | 'unsure'; readonly why: string; readonly ofAccount?: boolean };
 
 const METHOD = 'http-01';
 const CRITICAL = 128 | 1;
@@ -40,7 +43,8 @@ export function judgeCaa(records: readonly CaaRecord[], request: CaaRequest): Ca
   const best = ['allowed', 'unsure'].map((kind) => verdicts.find((verdict) => verdict.kind === kind)).find(Boolean);
   if (best !== undefined) return best;
   const why = verdicts.map((verdict) => (verdict.kind === 'allowed' ? '' : verdict.why));
-  return { kind: 'refused', why: why.slice(0, 3).join('; ') };
+  const ofAccount = verdicts.some((verdict) => verdict.kind === 'refused' && verdict.ofAccount);
+  return { kind: 'refused', why: why.slice(0, 3).join('; '), ...(ofAccount && { ofAccount }) };
 }
 
 /** `issuewild` is for wildcards, which http-01 cannot prove. */
@@ -64,10 +68,11 @@ function judgeIssue(value: string, { identities, accountUrl }: CaaRequest): CaaV
   if (!methods.every((list) => list.split(',').includes(METHOD))) return refused(`does not allow ${METHOD}`);
   const accounts = parameters.filter(([tag]) => tag === 'accounturi').map(([, uri]) => uri);
   if (accounts.length === 0) return { kind: 'allowed' };
-  if (accountUrl === undefined) return { kind: 'unsure', why: `${shown} names an account, and ours is not made yet` };
+  if (accountUrl === undefined)
+    return { kind: 'unsure', why: `${shown} names an account, and ours is not made yet`, ofAccount: true };
   return accounts.length === 1 && accounts[0] === accountUrl
     ? { kind: 'allowed' }
-    : refused(`names another account than ours, ${accountUrl}`);
+    : { kind: 'refused', why: `${shown} names another account than ours, ${accountUrl}`, ofAccount: true };
 }
 
 interface Issue {

@@ -8,6 +8,9 @@
 
 import { createHmac, randomBytes } from 'node:crypto';
 
+/** Who makes up what is asked for when a way to us is tried. */
+export type Prober = Pick<Challenges, 'newProbe' | 'withdraw'>;
+
 export class Challenges {
   readonly #answers = new Map<string, string>();
   readonly #secret = randomBytes(32);

@@ -6,6 +6,7 @@
  */
 import http from 'node:http';
 import https from 'node:https';
+import { bodyOf, responseTo } from '../response.ts';
 import type { AuthorityOptions } from './transport.ts';
 import { agentsFor } from './transport.ts';
 
@@ -17,9 +18,31 @@ export type Identities = (signal: AbortSignal) => Promise<readonly string[] | un
 export function identitiesAt(options: AuthorityOptions): Identities {
   let known: { readonly names: readonly string[] | undefined } | undefined;
   return async (signal) => {
-    known ??= { names: readIdentities(await read(options, signal)) };
+    known ??= { names: readIdentities((await read(options, signal)).text) };
     return known.names;
   };
+}
+
+/** What the directory tells of itself, besides: whether it is one, and what time it is there. */
+export interface DirectorySeen {
+  /** It names where orders are made (RFC 8555 §7.1.1). */
+  readonly isDirectory: boolean;
+  /** Of the answer, as its server has it. */
+  readonly date: Date | undefined;
+}
+
+/** Throws what the network throws, or a sentence about the answer. */
+export async function lookAtDirectory(options: AuthorityOptions, signal: AbortSignal): Promise<DirectorySeen> {
+  const { text, date } = await read(options, signal);
+  return { isDirectory: isDirectory(text), date };
+}
+
+function isDirectory(text: string): boolean {
+  try {
+    return typeof (JSON.parse(text) as { newOrder?: unknown } | null)?.newOrder === 'string';
+  } catch {
+    return false;
+  }
 }
 
 function readIdentities(text: string): readonly string[] | undefined {
@@ -30,22 +53,23 @@ function readIdentities(text: string): readonly string[] | undefined {
   return names.length > 0 ? names : undefined;
 }
 
-async function read(options: AuthorityOptions, signal: AbortSignal): Promise<string> {
+interface Read {
+  readonly text: string;
+  readonly date: Date | undefined;
+}
+
+async function read(options: AuthorityOptions, signal: AbortSignal): Promise<Read> {
   const { directoryUrl, timeoutMs, userAgent } = options;
   const agents = agentsFor(options);
   const secure = directoryUrl.startsWith('https:');
   const agent = secure ? agents.httpsAgent : agents.httpAgent;
   const inTime = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   try {
-    const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-      const request = (secure ? https : http).get(directoryUrl, {
-        agent,
-        signal: inTime,
-        headers: { 'User-Agent': userAgent },
-      });
-      request.once('response', resolve).once('error', reject);
-    });
-    return await wholeOf(response);
+    const headers = { 'User-Agent': userAgent };
+    const request = (secure ? https : http).get(directoryUrl, { agent, signal: inTime, headers });
+    const response = await responseTo(request, inTime);
+    const date = new Date(response.headers.date ?? Number.NaN);
+    return { text: await wholeOf(response), date: Number.isNaN(date.getTime()) ? undefined : date };
   } finally {
     agent.destroy();
   }
@@ -56,12 +80,7 @@ async function wholeOf(response: http.IncomingMessage): Promise<string> {
     response.destroy();
     throw new Error(`HTTP ${response.statusCode}`);
   }
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BYTES) throw new Error(`a directory of more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+  const body = await bodyOf(response, MAX_BYTES);
+  if (body === undefined) throw new Error(`a directory of more than ${MAX_BYTES} bytes`);
+  return body.toString();
 }

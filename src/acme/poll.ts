@@ -6,9 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AcmeError } from './problem.ts';
 import type { AcmeOrder, Session } from './session.ts';
 
-const FIRST_MS = 50;
+const FIRST_MS = 10;
 const GROWTH = 1.6;
-const LONGEST_MS = 2_000;
+/** Let's Encrypt needs seconds for names that are well, and what lasts longer is a queue at the CA or somebody's DNS. */
+const LONGEST_MS = { soon: 250, later: 2_000 };
+const SOON_MS = 10_000;
 /** What we follow of a Retry-After here: less is impolite, more is the plan's business. */
 const HINT_MS = { least: 250, most: 30_000 };
 
@@ -18,11 +20,13 @@ export async function poll(
   { session, signal }: { readonly session: Session; readonly signal: AbortSignal },
   deadlineMs: number,
 ): Promise<AcmeOrder> {
-  const end = performance.now() + deadlineMs;
+  const began = performance.now();
   let seen = order;
-  for (let waitMs = FIRST_MS; !isDone(seen); waitMs = Math.min(waitMs * GROWTH, LONGEST_MS)) {
-    if (performance.now() > end) throw tooLong(seen, deadlineMs);
-    await sleep(hinted(seen) ?? waitMs, undefined, { signal });
+  for (let waitMs = FIRST_MS; !isDone(seen); waitMs *= GROWTH) {
+    const waitedMs = performance.now() - began;
+    if (waitedMs > deadlineMs) throw tooLong(seen, deadlineMs);
+    const longestMs = waitedMs < SOON_MS ? LONGEST_MS.soon : LONGEST_MS.later;
+    await sleep(hinted(seen) ?? Math.min(waitMs, longestMs), undefined, { signal });
     seen = await session.order(seen.url);
   }
   return seen;

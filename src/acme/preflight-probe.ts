@@ -9,6 +9,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { type Answer, CHALLENGE_PATH, FOLLOWED, heard, MAX_REDIRECTS, readAnswer } from '../asking.ts';
 import { printable } from '../printable.ts';
+import { responseTo } from '../response.ts';
 import { kindOf } from './addresses.ts';
 import type { Names } from './names.ts';
 
@@ -43,7 +44,7 @@ const MAX_TOLD = 400;
 /** Go's strings.TrimRight with these, as boulder has it. */
 const TRAILING = /[\n\r\t ]+$/;
 
-const CURES = {
+export const CURES = {
   route:
     'Let the record lead to the load balancer, and see that our app has this name in its HAPROXY_0_VHOST and that no ' +
     'other app takes its path /.well-known/acme-challenge/.',
@@ -75,7 +76,7 @@ class Unsure extends Error {
   }
 }
 
-export class Unconnectable extends Error {
+class Unconnectable extends Error {
   /** Refused: there is a host, and nothing listens. */
   readonly refused: boolean;
   constructor(why: string, { refused }: { refused: boolean }) {
@@ -194,13 +195,15 @@ function ask(url: URL, address: string, { limits, signal, closed }: Probing): Pr
       }),
     );
     request.once('close', () => clearTimeout(patience));
-    request.once('response', (response) => readAnswer(response, MAX_BODY).then(resolve, reject));
-    request.once('error', (error: NodeJS.ErrnoException) => {
-      if (signal.aborted)
-        reject(error); // neither the door's failure nor for others to know
-      else if (connected) reject(brokenAnswer(error, shown(url), address));
-      else fail(error.code ?? error.message, error.code === 'ECONNREFUSED');
-    });
+    responseTo(request, signal).then(
+      (response) => readAnswer(response, MAX_BODY).then(resolve, reject),
+      (error: NodeJS.ErrnoException) => {
+        if (signal.aborted)
+          reject(error); // neither the door's failure nor for others to know
+        else if (connected) reject(brokenAnswer(error, shown(url), address));
+        else fail(error.code ?? error.message, error.code === 'ECONNREFUSED');
+      },
+    );
   });
 }
 
@@ -235,8 +238,12 @@ function shown(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}${url.search}`;
 }
 
+/** What is shorter than a token is none: `ping`, which everybody may ask for, and `pong`. */
+const SECRET_CHARS = 16;
+
 /** The token changes with each look, and is nobody's business: what is told has neither it nor the answer. */
 function told(text: string, { token, answer }: Probing): string {
+  if (token.length < SECRET_CHARS) return printable(text, MAX_TOLD);
   const secrets = new RegExp([token, answer].map((secret) => secret.replaceAll('-', '\\-')).join('|'), 'gi');
   return printable(text.replace(secrets, '…'), MAX_TOLD);
 }

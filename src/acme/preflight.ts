@@ -9,7 +9,7 @@ import { isPublicCa } from '../certificates/authority.ts';
 import { printable } from '../printable.ts';
 import { kindOf } from './addresses.ts';
 import { type CaaRecord, judgeCaa, restricts } from './caa.ts';
-import type { Challenges } from './challenges.ts';
+import type { Prober } from './challenges.ts';
 import type { Identities } from './identities.ts';
 import { type Addresses, type Found, Names } from './names.ts';
 import { type Limits, type ProbeOutcome, type Probing, probe } from './preflight-probe.ts';
@@ -23,7 +23,7 @@ export interface PreflightLook {
   readonly verdict: PreflightVerdict;
 }
 export interface PreflightDeps {
-  readonly challenges: Challenges;
+  readonly challenges: Prober;
   /** Whose rules they are: those of a public CA, or of somebody's own. */
   readonly directoryUrl: string;
   readonly identities: Identities;
@@ -34,6 +34,8 @@ export interface PreflightDeps {
   /** Addresses of the load balancer, to which a redirect may lead though they are private. */
   readonly loadBalancerHosts: readonly string[];
   readonly limits: PreflightLimits;
+  /** For a name that does not lead to us yet: its address is asked for another one, that does. */
+  readonly askedAs?: string | undefined;
   readonly signal: AbortSignal;
 }
 export interface PreflightLimits extends Limits {
@@ -48,7 +50,7 @@ export const USUAL_LIMITS: PreflightLimits = { connectMs: 10_000, chainMs: 20_00
 const IN_FLIGHT = 8;
 const CLIMBED = 20;
 
-const CURES = {
+export const CURES = {
   noName: 'Make an A or AAAA record for it that leads to the load balancer, or take the name from the labels.',
   dns: 'See whether its name servers answer, and whether PREFLIGHT_RESOLVERS names DNS servers that this app can reach.',
   inside:
@@ -65,7 +67,34 @@ interface Run extends Probing {
   readonly deps: PreflightDeps;
 }
 
-export async function preflight(domains: readonly string[], deps: PreflightDeps): Promise<readonly PreflightLook[]> {
+export function preflight(domains: readonly string[], deps: PreflightDeps): Promise<readonly PreflightLook[]> {
+  return lookedAt(domains, deps, async (domain, run) => ({ domain, verdict: await inTime(domain, run, lookAt) }));
+}
+
+/** Each part for itself, for an operator who asks what exactly is so. */
+export interface PreflightParts {
+  readonly domain: string;
+  /** What DNS says of each family; undefined: the look at all names took too long. */
+  readonly addresses: Addresses | undefined;
+  readonly answer: PreflightVerdict;
+  readonly caa: PreflightVerdict;
+}
+
+export function preflightInParts(domains: readonly string[], deps: PreflightDeps): Promise<readonly PreflightParts[]> {
+  return lookedAt(domains, deps, async (domain, run) => {
+    const [answer, caa] = await Promise.all([lookAtAnswer, lookAtCaa].map((look) => inTime(domain, run, look)));
+    const addresses = run.signal.aborted ? undefined : await run.names.addresses(domain.toLowerCase());
+    return { domain, addresses, answer: answer ?? GOOD, caa: caa ?? GOOD };
+  });
+}
+
+const GOOD: PreflightVerdict = { kind: 'good' };
+
+async function lookedAt<T>(
+  domains: readonly string[],
+  deps: PreflightDeps,
+  look: (domain: string, run: Run) => Promise<T>,
+): Promise<readonly T[]> {
   const { challenges, directoryUrl, resolvers, limits } = deps;
   const whole = AbortSignal.timeout(limits.wholeMs);
   const ended = new AbortController(); // the DNS questions end with the run, whatever became of it
@@ -76,17 +105,19 @@ export async function preflight(domains: readonly string[], deps: PreflightDeps)
   const publicCa = isPublicCa(directoryUrl);
   const run: Run = { token, answer, publicCa, names, trusted, limits, signal, closed: new Map(), deps };
   try {
-    return await mapBounded(domains, IN_FLIGHT, async (domain) => ({ domain, verdict: await inTime(domain, run) }));
+    return await mapBounded(domains, IN_FLIGHT, (domain) => look(domain, run));
   } finally {
     ended.abort();
     challenges.withdraw(token);
   }
 }
 
-async function inTime(domain: string, run: Run): Promise<PreflightVerdict> {
+type LookAt = (domain: string, run: Run) => Promise<PreflightVerdict>;
+
+async function inTime(domain: string, run: Run, look: LookAt): Promise<PreflightVerdict> {
   try {
     run.signal.throwIfAborted();
-    return await lookAt(domain.toLowerCase(), run);
+    return await look(domain.toLowerCase(), run);
   } catch (error) {
     run.deps.signal.throwIfAborted(); // stopping is nobody's failure
     if (!run.signal.aborted) throw error;
@@ -111,7 +142,8 @@ async function lookAtAnswer(domain: string, run: Run): Promise<PreflightVerdict>
   const v6 = found.v6.records.find(reachable);
   const v4 = found.v4.records.find(reachable);
   if (v6 === undefined && v4 === undefined) return noAddress(domain, found, run);
-  const [over6, over4] = await Promise.all([v6 && probe(domain, v6, run), v4 && probe(domain, v4, run)]);
+  const asked = run.deps.askedAs ?? domain;
+  const [over6, over4] = await Promise.all([v6 && probe(asked, v6, run), v4 && probe(asked, v4, run)]);
   const verdict = together(over6 || undefined, over4 || undefined);
   return verdict.kind === 'good' ? verdict : { ...verdict, why: await named(domain, verdict.why, run) };
 }
@@ -166,6 +198,12 @@ async function named(domain: string, why: string, { names }: Run): Promise<strin
   return shown === undefined ? `${domain}: ${why}` : `${domain} (an alias of ${shown}): ${why}`;
 }
 
+function accountCure(zone: string, ours: string | undefined): string {
+  return ours === undefined
+    ? `The first order makes our account: put its accounturi into the CAA record at ${zone} then, or take accounturi out of it until then.`
+    : `Put accounturi=${ours} into the CAA record at ${zone}, or take accounturi out of it.`;
+}
+
 /** The records nearest to the name count, and only they (RFC 8659 §3). */
 async function lookAtCaa(domain: string, run: Run): Promise<PreflightVerdict> {
   const labels = domain.split('.').slice(-CLIMBED);
@@ -197,9 +235,12 @@ async function judged(domain: string, zone: string, found: Found<CaaRecord>, run
     const why = `${domain}: ${zone} has CAA records, and which name the CA has there cannot be read (${reason})`;
     return { kind: 'unknown', why, cure: CURES.directory };
   }
-  const verdict = judgeCaa(records, { identities, accountUrl: await accountUrl() });
+  const ours = await accountUrl();
+  const verdict = judgeCaa(records, { identities, accountUrl: ours });
   if (verdict.kind === 'allowed') return { kind: 'good' };
-  const cure = `Add the CAA record 0 issue "${identities[0]}" at ${zone}, or correct the ones that are there.`;
+  const cure = verdict.ofAccount
+    ? accountCure(zone, ours)
+    : `Add the CAA record 0 issue "${identities[0]}" at ${zone}, or correct the ones that are there.`;
   return {
     kind: verdict.kind === 'refused' ? 'bad' : 'unknown',
     why: `${domain}: CAA of ${zone}: ${verdict.why}`,

@@ -5,8 +5,9 @@
  * The CA's answers are `unknown` until a small function here has read them.
  */
 
-import type { Client, Authorization as ClientAuthorization, Order as ClientOrder, crypto } from 'acme-client';
+import type { Client, Authorization as ClientAuthorization, Order as ClientOrder } from 'acme-client';
 import type { CertificateSpec } from '../certificates/spec.ts';
+import { certificateRequest } from './csr.ts';
 import { blamed, readProblem, type Subproblem } from './problem.ts';
 import type { Wire } from './transport.ts';
 
@@ -17,7 +18,6 @@ export interface AcmeOrder {
   readonly authorizations: readonly string[];
   readonly finalize: string;
   readonly certificate: string | undefined;
-  readonly expires: Date | undefined;
   /** Why it is invalid, where the CA tells it here. */
   readonly problems: readonly Subproblem[];
   /** When the CA wants to be asked again. */
@@ -40,20 +40,12 @@ export interface Challenge {
   readonly keyAuthorization: string;
 }
 
-interface Parts {
-  readonly client: Client;
-  readonly createCsr: typeof crypto.createCsr;
-  readonly wire: Wire;
-}
-
 export class Session {
   readonly #client: Client;
-  readonly #createCsr: Parts['createCsr'];
   readonly #wire: Wire;
 
-  constructor({ client, createCsr, wire }: Parts) {
+  constructor(client: Client, wire: Wire) {
     this.#client = client;
-    this.#createCsr = createCsr;
     this.#wire = wire;
   }
 
@@ -90,18 +82,18 @@ export class Session {
     return this.#call('challenge', () => this.#client.completeChallenge({ url, type: 'http-01' } as never));
   }
 
-  csr({ commonName, domains }: CertificateSpec, keyPem: string): Promise<Buffer> {
-    return this.#call('certificate request', async () => {
-      const altNames = [...domains]; // a copy: createCsr writes into it
-      const subject = commonName === undefined ? {} : { commonName };
-      const [, csr] = await this.#createCsr({ altNames, ...subject }, keyPem);
-      return csr;
-    });
+  csr(spec: CertificateSpec, keyPem: string): Promise<Buffer> {
+    return this.#call('certificate request', async () => certificateRequest(spec, keyPem));
   }
 
   finalize({ url, finalize }: AcmeOrder, csr: Buffer): Promise<AcmeOrder> {
-    const order = { url, finalize } as ClientOrder;
-    return this.#call('finalize', async () => this.#readOrder(await this.#client.finalizeOrder(order, csr)));
+    // Past the library's own way, which wants PEM and reads it with half a megabyte of ASN.1.
+    const payload = { csr: csr.toString('base64url') };
+    return this.#call('finalize', async () => {
+      const order = (await this.#wire.post(finalize, payload, this.#client.getAccountUrl())) as ClientOrder;
+      order.url = url; // into the object that came, for its Retry-After is known by that
+      return this.#readOrder(order);
+    });
   }
 
   /** The CA's default chain, whole: what may be left out of it is not ours to know. */
@@ -134,12 +126,11 @@ export class Session {
   }
 
   #readOrder(order: ClientOrder): AcmeOrder {
-    const { url, status, identifiers, authorizations, finalize, certificate, expires, error } = order;
+    const { url, status, identifiers, authorizations, finalize, certificate, error } = order;
     if (![url, status, finalize].every((field) => typeof field === 'string')) throw new Error('it is no ACME order');
     return {
       ...{ url, status, finalize, authorizations: [...authorizations], certificate },
       names: identifiers.map(({ value }) => value.toLowerCase()),
-      expires: expires === undefined ? undefined : new Date(expires),
       problems: problemsOf(error),
       retryAfter: this.#wire.retryAfter(order),
     };

@@ -3,10 +3,9 @@
  *
  * As it comes, acme-client (5.4.0) turns every network error into a TypeError after 75 s of hidden retries, sleeps a
  * rate limit's Retry-After inside the request (34 h have been seen) and then re-sends a spent nonce, asks for a new
- * nonce before each request, and cannot be aborted. So its own interceptors are cleared, and each client's `request` is
- * ours: one retry of idempotent reads, no sleep, a time-out, the order's signal, a pool of nonces, the CA's refusal as
- * it came. Nothing is shared between CAs: agent, root and proxy go with each request. What leaves is an AcmeError; an
- * AxiosError carries the signed request and never does.
+ * nonce before each request, and cannot be aborted. So each client's `request` is ours, and its axios is never called:
+ * one retry of idempotent reads, no sleep, a time-out, the order's signal, a pool of nonces, the CA's refusal as it
+ * came. Nothing is shared between CAs: agent, root and proxy go with each request. What leaves is an AcmeError.
  */
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
@@ -15,6 +14,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext, rootCertificates } from 'node:tls';
 import type { Client } from 'acme-client';
 import type { Account } from '../store.ts';
+import { type Agents, exchange, type Reply } from './exchange.ts';
 import { AcmeError, parseRetryAfter, refusal } from './problem.ts';
 import { Session } from './session.ts';
 
@@ -23,7 +23,6 @@ const BAD_NONCE = 'urn:ietf:params:acme:error:badNonce';
 const BAD_NONCE_RETRIES = 20;
 const POOLED_NONCES = 32;
 const SOCKETS = 4;
-const MAX_ANSWER_BYTES = 1 << 20;
 
 export interface AuthorityOptions {
   readonly directoryUrl: string;
@@ -50,32 +49,24 @@ export function openAuthority(options: AuthorityOptions): Authority {
     email,
     connect: async (account, signal) => {
       // Here and nowhere else: it costs 0.2 s and 40 MB, and the challenge listener wants to be up before it.
-      const acme = await import('acme-client');
-      const wire = new Wire(options, acme.axios, signal);
-      const client = new acme.Client({
+      const { Client } = await import('./library.ts');
+      const wire = new Wire(options, signal);
+      const client = new Client({
         directoryUrl,
         accountKey: account.keyPem,
         ...(account.url === undefined ? {} : { accountUrl: account.url }),
       });
       wire.takeOver(client, account.keyPem);
-      return new Session({ client, createCsr: acme.crypto.createCsr, wire });
+      return new Session(client, wire);
     },
   };
-}
-
-type AcmeAxios = typeof import('acme-client')['axios'];
-
-/** As much of axios' answer as we look at. */
-interface Reply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly data: unknown;
 }
 
 /** Of acme-client's HttpClient: there at run time, not in its types. A test fails if they go. */
 interface Internals {
   readonly http: {
     request(url: string, method: string, options?: RequestOptions): Promise<Reply>;
+    signedRequest(url: string, payload: object, options: { readonly kid: string }): Promise<Reply>;
     getNonce(): Promise<string>;
     accountKey: unknown;
     maxBadNonceRetries: number;
@@ -100,19 +91,16 @@ class Refused extends Error {
 
 export class Wire {
   readonly #options: AuthorityOptions;
-  readonly #axios: AcmeAxios;
   readonly #signal: AbortSignal;
-  readonly #agents: { readonly httpAgent: HttpAgent; readonly httpsAgent: HttpsAgent };
+  readonly #agents: Agents;
   readonly #nonces: string[] = [];
+  #library: Internals['http'] | undefined;
   /** Answers in a row. */
   #badNonces = 0;
   readonly #retryAfter = new WeakMap<object, Date>();
 
-  constructor(options: AuthorityOptions, axios: AcmeAxios, signal: AbortSignal) {
-    axios.interceptors.request.clear();
-    axios.interceptors.response.clear();
+  constructor(options: AuthorityOptions, signal: AbortSignal) {
     this.#options = options;
-    this.#axios = axios;
     this.#signal = signal;
     this.#agents = agentsFor(options);
   }
@@ -124,6 +112,13 @@ export class Wire {
     http.getNonce = async () => this.#nonces.pop() ?? fresh();
     http.maxBadNonceRetries = BAD_NONCE_RETRIES;
     http.accountKey = createPrivateKey(accountKeyPem); // parsed once, not once a signature
+    this.#library = http;
+  }
+
+  /** Signed by the account; the answer's body. */
+  async post(url: string, payload: object, accountUrl: string): Promise<unknown> {
+    const reply = await this.#library?.signedRequest(url, payload, { kid: accountUrl });
+    return reply?.data;
   }
 
   /** The Retry-After that came with this very object. */
@@ -143,8 +138,8 @@ export class Wire {
     const request = `${tried} at ${new URL(this.#options.directoryUrl).host}`;
     if (error instanceof Refused) return refusal(error.reply, request);
     const { code, message } = error as { code?: unknown; message: string };
-    // acme-client's own complaints have no code; ERR_BAD_RESPONSE is an answer beyond all measure.
-    if (typeof code !== 'string' || code.startsWith('ERR_BAD_')) {
+    // Nonsense, and acme-client's own complaints, have no code; Node's about an address that it takes for none begin so.
+    if (typeof code !== 'string' || /^ERR_(INVALID|UNESCAPED)_/.test(code)) {
       // A TypeError of its own: it looked for a field in what has none.
       const detail = error instanceof TypeError ? 'the answer is no JSON object' : message.slice(0, 200);
       return new AcmeError({ type: 'unreadable', detail, request });
@@ -155,7 +150,7 @@ export class Wire {
   #unreachable(code: string, message: string, request: string): AcmeError {
     const { timeoutMs, proxyEnv } = this.#options;
     const proxied = Object.keys(proxyEnv).some((name) => /^https?_proxy$/i.test(name)) ? ' (HTTPS_PROXY is set)' : '';
-    if (code === 'ERR_CANCELED') {
+    if (code === 'ABORT_ERR') {
       const detail = `ETIMEDOUT: no answer within ${timeoutMs / 1000} s${proxied}`;
       return new AcmeError({ type: 'transport', detail, request, code: 'ETIMEDOUT' });
     }
@@ -191,21 +186,18 @@ export class Wire {
   #once(url: string, method: string, data: unknown): Promise<Reply> {
     this.#signal.throwIfAborted();
     const { timeoutMs, userAgent } = this.#options;
-    return this.#axios.request<unknown, Reply>({
-      ...{ url, method, data, ...this.#agents },
+    return exchange({
+      ...{ url, method, data, agents: this.#agents },
       headers: { 'Content-Type': 'application/jose+json', 'User-Agent': userAgent },
       signal: AbortSignal.any([this.#signal, AbortSignal.timeout(timeoutMs)]), // of the whole exchange
-      ...{ maxRedirects: 0, maxContentLength: MAX_ANSWER_BYTES, validateStatus: null },
     });
   }
 }
 
-/**
- * The agents find the way through a proxy (Node 24: `proxyEnv`). axios leaves that to them where the option is there,
- * even empty, and no longer looks into the environment; its own `proxy: false` would take it from them (1.21).
- */
-export function agentsFor({ caPem, proxyEnv }: AuthorityOptions): { httpAgent: HttpAgent; httpsAgent: HttpsAgent } {
-  const common = { keepAlive: true, maxSockets: SOCKETS, proxyEnv };
+/** They find the way through a proxy by what is handed in (Node 24: `proxyEnv`), and never by the environment. */
+export function agentsFor({ caPem, proxyEnv, timeoutMs }: AuthorityOptions): Agents {
+  // The time-out ends what no request's signal reaches: the socket to a proxy that does not answer CONNECT.
+  const common = { keepAlive: true, maxSockets: SOCKETS, proxyEnv, timeout: timeoutMs };
   // One context for all sockets: to read 150 roots for each would cost more than all the rest of an order.
   const trust = caPem === undefined ? {} : { secureContext: trusting(caPem) };
   return { httpAgent: new HttpAgent(common), httpsAgent: new HttpsAgent({ ...common, ...trust }) };

@@ -22,7 +22,6 @@ type Cure = (name: string, detail: string) => string;
 type Row = readonly [type: RegExp, text: RegExp, scope: Scope, pace: Pace, cure: Cure];
 
 const ANY = /^/;
-const none: Cure = () => '';
 
 const brokenTls: Cure = (d) =>
   `The challenge path of ${d} is redirected to HTTPS whose TLS is broken: exempt /.well-known/acme-challenge from the redirect`;
@@ -42,14 +41,14 @@ const VALIDATION: readonly Row[] = [
     'name',
     'name',
     (d) =>
-      `${d} is reachable from one place but not from others: geo-blocking, DDoS protection or stale DNS? The CA checks from several networks`,
+      `${d} is reachable from one place but not from others, and the CA checks from several networks: take geo-blocking and DDoS protection off the challenge path, and see that all its name servers say the same`,
   ],
   [
     /^connection$/,
     /refused|reset/i,
     'name',
     'name',
-    (d) => `Nothing listens there on port 80. Is marathon-lb running on the machine that ${d} points to?`,
+    (d) => `Nothing listens there on port 80: see that marathon-lb runs on the machine that ${d} points to`,
   ],
   [
     /^connection$/,
@@ -135,7 +134,8 @@ const REFUSED_NAMES: readonly Row[] = [
   ],
 ];
 
-const WAIT = 'The certificate in place stays until it expires; nothing is asked of the CA before that time';
+const WAIT =
+  'Nothing has to be done: the CA is asked again when its limit allows it, and a certificate in place is served until it expires';
 
 const LIMITS: readonly Row[] = [
   [
@@ -159,7 +159,7 @@ const LIMITS: readonly Row[] = [
     /service busy|overloaded|too many (requests|connections)|retry later/i,
     'directory',
     'outage',
-    () => 'The CA is busy; certificates in place stay valid',
+    () => 'Nothing has to be done: the CA is busy, and is asked again by itself',
   ],
   [/^rateLimited$/, ANY, 'account', 'order', () => WAIT],
 ];
@@ -173,7 +173,8 @@ const ACCOUNT: readonly Row[] = [
     /account .*(status|deactivated|revoked)/i,
     'account',
     'order',
-    () => 'The ACME account was deactivated or revoked: delete its file in the state folder to have a new one',
+    () =>
+      'The ACME account was deactivated or revoked: delete its file (account-….json) in the state folder to have a new one',
   ],
   [/^externalAccountRequired$/, ANY, 'account', 'settings', otherCa],
   [/^(unauthorized|malformed)$/, /external ?account|\bEAB\b/i, 'account', 'settings', otherCa],
@@ -197,11 +198,14 @@ const ACCOUNT: readonly Row[] = [
     'account',
     'order',
     () =>
-      'The CA does not know our account, and did not register it anew: if that lasts, delete its file in the state folder',
+      'The CA does not know our account, and did not register it anew: if that lasts, delete its file (account-….json) in the state folder to have a new one',
   ],
 ];
 
-const anew: Cure = () => 'That order is given up; the next try makes a new one';
+const anew: Cure = () => 'Nothing has to be done: that order is given up, and the next try makes a new one';
+
+const itsProblem: Cure = () =>
+  'Nothing has to be done unless it lasts: the CA, or a proxy on the way to it, has a problem, and is asked again by itself';
 
 const ORDER: readonly Row[] = [
   [
@@ -213,14 +217,23 @@ const ORDER: readonly Row[] = [
   ],
   [/^(compound|orderMismatch|orderNotReady|alreadyReplaced|invalidProfile)$/, ANY, 'certificate', 'order', anew],
   [/^malformed$/, /no (such )?order\b|order .*(not found|expired)/i, 'certificate', 'order', anew],
-  [/^badNonce$/, ANY, 'directory', 'outage', () => 'Does a proxy on the way to the CA keep old answers?'],
   [
-    /^serverInternal$/,
+    /^badCertificate$/,
+    ANY,
+    'certificate',
+    'order',
+    () =>
+      'That certificate is thrown away, and the next try orders another one: see that the clock is right, and that LETSENCRYPT_SERVER_URL is the CA that is meant',
+  ],
+  [
+    /^badNonce$/,
     ANY,
     'directory',
     'outage',
-    () => 'The CA, or a proxy on the way to it, has a problem; certificates in place stay valid',
+    () =>
+      'It is tried again by itself; if that lasts, see whether a proxy on the way to the CA keeps old answers, and let it keep none',
   ],
+  [/^serverInternal$/, ANY, 'directory', 'outage', itsProblem],
 ];
 
 const REACHING: readonly Row[] = [
@@ -236,28 +249,24 @@ const REACHING: readonly Row[] = [
     /HTTP (3\d\d|404)/,
     'directory',
     'outage',
-    () => 'Is LETSENCRYPT_SERVER_URL the URL of an ACME v2 directory?',
+    () => 'Check that LETSENCRYPT_SERVER_URL is the URL of an ACME v2 directory',
   ],
-  [
-    /^http$/,
-    ANY,
-    'directory',
-    'outage',
-    () => 'The CA, or a proxy on the way to it, has a problem; certificates in place stay valid',
-  ],
+  [/^http$/, ANY, 'directory', 'outage', itsProblem],
   [
     /^unreadable$/,
     ANY,
     'directory',
     'outage',
-    () => 'Is LETSENCRYPT_SERVER_URL the URL of an ACME v2 directory? Then something on the way spoils its answers',
+    () =>
+      'Check that LETSENCRYPT_SERVER_URL is the URL of an ACME v2 directory; if it is, see what on the way to it (a proxy, a firewall) spoils its answers',
   ],
   [
     /^transport$/,
     /CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/,
     'directory',
     'outage',
-    () => "The CA's own certificate is out of date by the clock of this machine: is the clock right?",
+    () =>
+      "The CA's own certificate is out of date by the clock of this machine: set the clock right, or wait until the CA has mended it",
   ],
   [
     /^transport$/,
@@ -265,7 +274,7 @@ const REACHING: readonly Row[] = [
     'directory',
     'settings',
     () =>
-      'Its certificate is for another host: is the host of LETSENCRYPT_SERVER_URL right, or does a proxy answer in its place?',
+      'Its certificate is for another host: check the host in LETSENCRYPT_SERVER_URL, and whether a proxy answers in its place',
   ],
   [
     /^transport$/,
@@ -287,7 +296,7 @@ const REACHING: readonly Row[] = [
     /PROXY/,
     'directory',
     'outage',
-    () => 'Does that proxy work, and does it let us out to the CA? Check HTTPS_PROXY and NO_PROXY',
+    () => 'Check HTTPS_PROXY and NO_PROXY, and that the proxy works and lets this container out to the CA',
   ],
   [
     /^transport$/,
@@ -301,12 +310,14 @@ const REACHING: readonly Row[] = [
     ANY,
     'directory',
     'outage',
-    () => 'Does the firewall let this container out to the CA, or is a proxy needed (HTTPS_PROXY)?',
+    () =>
+      'It is tried again by itself; if that lasts, see that the firewall lets this container out to the CA, or set HTTPS_PROXY',
   ],
-  [/^settings$/, ANY, 'directory', 'settings', none],
+  [/^settings$/, ANY, 'directory', 'settings', () => 'Correct that setting'],
 ];
 
-const ROWS: readonly Row[] = [...LIMITS, ...ACCOUNT, ...REFUSED_NAMES, ...VALIDATION, ...ORDER, ...REACHING];
+/** All of them, in the order in which they are read. */
+export const ROWS: readonly Row[] = [...LIMITS, ...ACCOUNT, ...REFUSED_NAMES, ...VALIDATION, ...ORDER, ...REACHING];
 
 /** What the table says of it; undefined where it says nothing. */
 export function ruling({ type, detail, code }: Trouble): { readonly scope: Scope; readonly pace: Pace } | undefined {
@@ -322,7 +333,8 @@ export function cureFor({ type, detail, domain, code }: Trouble): string {
   return /[.!?]$/.test(detail) ? ` ${cure}` : `. ${cure}`;
 }
 
-function rowOf(type: string, detail: string, code: string | undefined): Row | undefined {
+/** The row that judges it. */
+export function rowOf(type: string, detail: string, code: string | undefined): Row | undefined {
   const text = `${code ?? ''} ${detail}`;
   return ROWS.find(([types, details]) => types.test(type) && details.test(text));
 }

@@ -94,25 +94,38 @@ function reason({ domain, problem }: AcmeAuthorization): Subproblem {
   return problem ?? { type: 'unauthorized', detail: 'the CA does not say why', domain };
 }
 
-/** A failure ends it, but only after those begun beside it have ended too: nothing goes on behind our back. */
+/**
+ * A few at a time, the next as soon as one is done: who has to repeat a refused nonce holds up nobody. A failure ends it,
+ * but only after those begun beside it have ended too: nothing goes on behind our back.
+ */
 async function inFew<T>(urls: readonly string[], each: (url: string) => Promise<T>): Promise<readonly T[]> {
   const results: T[] = [];
-  for (let from = 0; from < urls.length; ) {
-    const few = urls.slice(from, from + (await howMany()));
-    from += few.length;
-    const ended = await Promise.allSettled(few.map(each));
-    const failure = ended.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
-    if (failure !== undefined) throw failure.reason;
-    results.push(...ended.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
-  }
+  const left = [...urls.entries()];
+  let failure: { readonly reason: unknown } | undefined;
+  const lane = async (number: number): Promise<void> => {
+    while (left.length > 0 && failure === undefined) {
+      if (await mustYield(number)) continue;
+      const [at, url] = left.shift() ?? [];
+      if (at === undefined || url === undefined) return;
+      try {
+        results[at] = await each(url);
+      } catch (reason) {
+        failure ??= { reason };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE.usual }, (_, number) => lane(number)));
+  if (failure !== undefined) throw (failure as { readonly reason: unknown }).reason;
   return results;
 }
 
-/** One turn of the event loop tells how starved we are. */
-async function howMany(): Promise<number> {
+/** One turn of the event loop tells how starved we are: then the later lanes leave the CPU to the listener for a while. */
+async function mustYield(lane: number): Promise<boolean> {
   const before = performance.now();
   await breathe();
-  return performance.now() - before > LAG_MS ? AT_ONCE.lagging : AT_ONCE.usual;
+  if (lane < AT_ONCE.lagging || performance.now() - before <= LAG_MS) return false;
+  await sleep(LAG_MS);
+  return true;
 }
 
 function noHttp01(domain: string): ConstructorParameters<typeof AcmeError>[0] {

@@ -63,7 +63,7 @@ export function currentDirectoryUrl(url: string): { url: string; warning?: strin
   if (successor)
     return {
       url: successor,
-      warning: `${parsed.host}${parsed.pathname} is an ACME v1 URL, switched off in 2021; using ${successor}`,
+      warning: `${parsed.host}${parsed.pathname} is an ACME v1 URL, switched off in 2021; ${successor} is used instead, write that one`,
     };
   if (parsed && /\bacme-?v0?1\b/i.test(parsed.hostname + parsed.pathname)) {
     throw new Error(

@@ -4,7 +4,7 @@
  * What no certificate authority can put on an http-01 certificate is refused for every one of them; what only the
  * public ones rule out (Let's Encrypt's policy package, RFC 6761) is left to a private CA to decide.
  */
-import { isIP } from 'node:net';
+import { isIPv6 } from 'node:net';
 import { domainToASCII, domainToUnicode } from 'node:url';
 import { printable } from '../printable.ts';
 
@@ -83,7 +83,8 @@ function firstObjection(name: string, all: readonly Check[]): string | undefined
 /** A URL parser reads any name whose last part is a number as IPv4 ("1.2.3", "a.0x7f"), so no browser could reach it. */
 function looksLikeAddress(name: string): boolean {
   const bare = name.replace(/^\[|\]$/g, '');
-  return isIP(bare) !== 0 || /(^|\.)(\d+|0x[0-9a-f]*)$/.test(name);
+  // Asked of few: the first question makes Node compile its pattern for IPv6, 11 ms, which a run without host names never needs.
+  return (bare.includes(':') && isIPv6(bare)) || /(^|\.)(\d+|0x[0-9a-f]*)$/.test(bare);
 }
 
 function strangeCharacter(name: string): string | undefined {
