@@ -6,7 +6,7 @@
  * what goes back in a PUT (`env`, `secrets`, `echoes`) is kept as it came.
  */
 import { printable } from '../printable.ts';
-import { MarathonError } from './error.ts';
+import { IS_IT_MARATHON, MarathonError } from './error.ts';
 import { instant, type Json, list, number, record, records, text } from './json.ts';
 
 /** A text, or a reference to a secret; what an object of Marathon's holds besides, or instead, is written back as it came. */
@@ -68,12 +68,15 @@ export interface App {
   readonly echoes: Readonly<Record<string, unknown>>;
 }
 
-export function readApp(body: unknown): App {
+/** `asked`: the request that this came as an answer to. */
+export function readApp(body: unknown, asked = 'GET /v2/apps'): App {
   const app = record(record(body)?.app) ?? record(body);
   const id = text(app?.id);
   const version = text(app?.version);
   if (!app || id === undefined || version === undefined) {
-    throw new MarathonError('the answer is not an app: it has no id and version', { retryable: true });
+    throw new MarathonError(`${asked}: the answer is not an app: it has no id and version`, IS_IT_MARATHON, {
+      retryable: true,
+    });
   }
   return {
     id: normaliseId(id),

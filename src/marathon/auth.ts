@@ -20,6 +20,8 @@ export interface ServiceAccount {
   readonly scheme: string;
 }
 
+const AS_MADE = 'hand over the whole secret, as `dcos security secrets create-sa-secret` makes it';
+
 /** DC/OS hands the credential over as JSON, now and then wrapped in one more JSON string. */
 export function parseServiceAccount(credential: string): ServiceAccount {
   const fields = credentialFields(credential);
@@ -27,12 +29,14 @@ export function parseServiceAccount(credential: string): ServiceAccount {
   const loginEndpoint = text(fields.login_endpoint);
   const privateKey = text(fields.private_key)?.replaceAll('\\n', '\n');
   const scheme = text(fields.scheme) ?? 'RS256';
-  if (!uid) throw new Error('has no uid');
+  if (!uid) throw new Error(`has no uid; ${AS_MADE}`);
   if (!loginEndpoint || !/^https?:$/.test(URL.parse(loginEndpoint)?.protocol ?? '')) {
-    throw new Error('has no login_endpoint that is an http(s) URL');
+    throw new Error(`has no login_endpoint that is an http(s) URL; ${AS_MADE}`);
   }
-  if (scheme !== 'RS256') throw new Error(`has the scheme '${scheme.slice(0, 20)}'; only RS256 is known`);
-  if (!privateKey || !isRsaKey(privateKey)) throw new Error('has no private_key that is an RSA key in PEM form');
+  if (scheme !== 'RS256')
+    throw new Error(`has the scheme '${scheme.slice(0, 20)}'; only RS256 is known; make the service account anew`);
+  if (!privateKey || !isRsaKey(privateKey))
+    throw new Error(`has no private_key that is an RSA key in PEM form; ${AS_MADE}`);
   return { uid, loginEndpoint, privateKey, scheme };
 }
 
@@ -44,7 +48,7 @@ function credentialFields(credential: string): Json {
     // The parser's own message quotes the text, and so the key.
   }
   const fields = record(value);
-  if (!fields) throw new Error('is not a JSON object with uid, login_endpoint, private_key and scheme');
+  if (!fields) throw new Error(`is not a JSON object with uid, login_endpoint, private_key and scheme; ${AS_MADE}`);
   return fields;
 }
 

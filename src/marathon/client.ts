@@ -4,9 +4,11 @@
  * Each answer leaves here as a small type of ours, each failure as a MarathonError. There are no loops and no waiting
  * in here: what to do about a failure, and when, is decided by the plan.
  */
+import { mapBounded } from '../bounded.ts';
+import { printable } from '../printable.ts';
 import { type App, normaliseId, readApp, readLabels } from './app.ts';
 import type { MarathonAuth } from './auth.ts';
-import { excerpt, jsonIn, MarathonError } from './error.ts';
+import { excerpt, IS_IT_MARATHON, jsonIn, MAY_BE_MADE, MarathonError } from './error.ts';
 import { EVENTS_PATH, type MarathonEvent, readEvents } from './events.ts';
 import { MarathonHttp } from './http.ts';
 import { type Json, list, number, record, records, text } from './json.ts';
@@ -58,6 +60,11 @@ const NEIGHBOURS_MAX = 4 * MIB;
 
 const PAST_VERSIONS = 10;
 
+/** Of each the labels alone are kept: all ten at once would be read into a third of our memory. */
+const VERSIONS_AT_ONCE = 2;
+
+const LONGEST_VERSION = 40;
+
 const JSON_HEADERS = { Accept: 'application/json' };
 
 export class MarathonClient {
@@ -68,20 +75,30 @@ export class MarathonClient {
   }
 
   async app(id: string, signal: AbortSignal): Promise<App> {
-    return readApp(await this.#get(appPath(id), APP_MAX, signal));
+    const path = appPath(id);
+    return readApp(await this.#get(path, APP_MAX, signal), `GET ${path}`);
+  }
+
+  /** Which Marathon it is, and what time it is there. */
+  async info(signal: AbortSignal): Promise<{ version: string | undefined; date: Date | undefined }> {
+    const ask = { method: 'GET', path: '/v2/info', headers: JSON_HEADERS, maxBytes: MIB } as const;
+    const answer = await this.#http.send(ask, signal);
+    const date = new Date(answer.header('date') ?? Number.NaN);
+    const version = printable(text(record(jsonIn(answer))?.version) ?? '', LONGEST_VERSION) || undefined;
+    return { version, date: Number.isNaN(date.getTime()) ? undefined : date };
   }
 
   async deployments(signal: AbortSignal): Promise<readonly Deployment[]> {
     const path = '/v2/deployments';
     const body = await this.#get(path, LIST_MAX, signal);
-    if (!Array.isArray(body)) throw new MarathonError(`GET ${path}: the answer is not a list of deployments`);
+    if (!Array.isArray(body)) throw notThat(path, 'a list of deployments');
     return records(body).flatMap((item) => readDeployment(item) ?? []);
   }
 
   async queue(signal: AbortSignal): Promise<readonly QueueItem[]> {
     const path = '/v2/queue';
     const queue = record(await this.#get(path, LIST_MAX, signal))?.queue;
-    if (!Array.isArray(queue)) throw new MarathonError(`GET ${path}: the answer is not a launch queue`);
+    if (!Array.isArray(queue)) throw notThat(path, 'a launch queue');
     return records(queue).flatMap((item) => readQueueItem(item) ?? []);
   }
 
@@ -110,7 +127,7 @@ export class MarathonClient {
     const reply = record(jsonIn(answer));
     const deploymentId = text(reply?.deploymentId) ?? answer.header('marathon-deployment-id');
     if (!reply && !deploymentId) {
-      throw new MarathonError(`PUT ${path}: ${notJson(answer)}; the change may have been made all the same`, {
+      throw new MarathonError(`PUT ${path}: ${notJson(answer)}`, `${IS_IT_MARATHON} ${MAY_BE_MADE}`, {
         outcomeUnknown: true,
         retryable: true,
       });
@@ -126,8 +143,9 @@ export class MarathonClient {
     const path = `${appPath(id)}/versions`;
     const versions = list(record(await this.#get(path, APP_MAX, signal))?.versions).flatMap((it) => text(it) ?? []);
     const latest = versions.sort().slice(-PAST_VERSIONS);
-    const apps = latest.map((version) => this.#get(`${path}/${encodeURIComponent(version)}`, APP_MAX, signal));
-    return (await Promise.all(apps)).map((app) => readApp(app).labels);
+    const labelsOf = async (version: string): Promise<App['labels']> =>
+      readApp(await this.#get(`${path}/${encodeURIComponent(version)}`, APP_MAX, signal), `GET ${path}`).labels;
+    return mapBounded(latest, VERSIONS_AT_ONCE, labelsOf);
   }
 
   /**
@@ -138,21 +156,24 @@ export class MarathonClient {
     const values = groups.map(escaped).join(',');
     const selectors =
       groups.length === 0 ? ['HAPROXY_0_VHOST'] : ['GROUP', '0_GROUP'].map((own) => `HAPROXY_${own} in (${values})`);
-    const lists = await Promise.all(selectors.map((selector) => this.#listed(selector, signal)));
+    const lists = await mapBounded(selectors, 1, (selector) => this.#listed(selector, signal)); // each may be long
     return [...new Map(lists.flat().map((app) => [app.id, app])).values()];
   }
 
   async #listed(selector: string, signal: AbortSignal): Promise<readonly Neighbour[]> {
     const path = `/v2/apps?label=${encodeURIComponent(selector)}`;
     const apps = record(await this.#get(path, NEIGHBOURS_MAX, signal))?.apps;
-    if (!Array.isArray(apps)) throw new MarathonError('GET /v2/apps: the answer is not a list of apps');
+    if (!Array.isArray(apps)) throw notThat('/v2/apps', 'a list of apps');
     return records(apps).flatMap((app) => readNeighbour(app) ?? []);
   }
 
   /** One connection: ends when Marathon closes it or the signal aborts, throws MarathonError when it breaks. */
-  async *events(signal: AbortSignal): AsyncGenerator<MarathonEvent, void, undefined> {
+  async *events(
+    signal: AbortSignal,
+    concerns?: (event: MarathonEvent) => boolean,
+  ): AsyncGenerator<MarathonEvent, void, undefined> {
     const answer = await this.#connect(signal);
-    if (answer?.body) yield* readEvents(answer.body, signal);
+    if (answer?.body) yield* readEvents(answer.body, { signal, ...(concerns && { concerns }) });
   }
 
   async #connect(signal: AbortSignal): Promise<Answer | undefined> {
@@ -163,9 +184,8 @@ export class MarathonClient {
       const answer = await this.#http.send(ask, signal);
       if (answer.body && /^text\/event-stream\b/i.test(answer.contentType)) return answer;
       answer.body?.destroy();
-      throw new MarathonError(
-        `GET /v2/events: ${answer.status} with ${answer.contentType || 'no content type'}, not events`,
-      );
+      const got = `${answer.status} with ${answer.contentType || 'no content type'}, not events`;
+      throw new MarathonError(`GET /v2/events: ${got}`, IS_IT_MARATHON);
     } catch (error) {
       if (signal.aborted) return undefined;
       throw error;
@@ -176,10 +196,14 @@ export class MarathonClient {
     const answer = await this.#http.send({ method: 'GET', path, headers: JSON_HEADERS, maxBytes }, signal);
     const body = jsonIn(answer);
     if (body === undefined) {
-      throw new MarathonError(`GET ${path.split('?')[0]}: ${notJson(answer)}`, { retryable: true });
+      throw new MarathonError(`GET ${path.split('?')[0]}: ${notJson(answer)}`, IS_IT_MARATHON, { retryable: true });
     }
     return body;
   }
+}
+
+function notThat(path: string, expected: string): MarathonError {
+  return new MarathonError(`GET ${path}: the answer is not ${expected}`, IS_IT_MARATHON);
 }
 
 /** A page with status 200: a captive proxy, a login page. Never a word of what claims to be JSON. */

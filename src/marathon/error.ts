@@ -22,12 +22,18 @@ export interface MarathonErrorFacts {
 
 export class MarathonError extends Error {
   override readonly name = 'MarathonError';
+  /** What was asked, and what came of it. */
+  readonly said: string;
+  /** What would help, or that it is tried again by itself: no sentence leaves without it. */
+  readonly cure: string;
   readonly status: number | undefined;
   readonly retryable: boolean;
   readonly outcomeUnknown: boolean;
 
-  constructor(message: string, facts: MarathonErrorFacts = {}) {
-    super(printable(`Marathon: ${message}`, LONGEST_MESSAGE));
+  constructor(said: string, cure: string, facts: MarathonErrorFacts = {}) {
+    super(printable(`Marathon: ${said}; ${cure}`, LONGEST_MESSAGE));
+    this.said = said;
+    this.cure = cure;
     this.status = facts.status;
     this.retryable = facts.retryable ?? mayPass(facts.status);
     this.outcomeUnknown = facts.outcomeUnknown ?? false;
@@ -63,9 +69,10 @@ export function messageIn(reply: Reply): string | undefined {
 /** The error for a reply of 300 and above. `request` is the method and path: `PUT /v2/apps/marathon-lb`. */
 export function refusal(request: string, reply: Reply): MarathonError {
   const said = messageIn(reply);
-  const parts = [quoted(said ?? excerpt(reply)), detailsIn(reply), hint(reply.status, said)].filter(Boolean);
+  const parts = [quoted(said ?? excerpt(reply)), detailsIn(reply)].filter(Boolean);
   const changed = !request.startsWith('GET ') && reply.status >= 500;
-  return new MarathonError(`${request}: ${reply.status} ${parts.join('; ') || 'without a reason'}`, {
+  const cure = cureFor(reply.status, said, changed);
+  return new MarathonError(`${request}: ${reply.status} ${parts.join('; ') || 'without a reason'}`, cure, {
     status: reply.status,
     retryable: passesByItself(reply.status, said) || undefined,
     outcomeUnknown: changed,
@@ -82,17 +89,27 @@ function isDeploymentLimit(said: string | undefined): boolean {
 }
 
 const WRONG_BASE = 'is the path in MARATHON_URL right?';
+export const IS_IT_MARATHON = 'does MARATHON_URL lead to Marathon, and not to a proxy or a login page?';
+export const MAY_BE_MADE = 'the change may have been made all the same: the app is read again, which shows it';
 
-function hint(status: number, said: string | undefined): string | undefined {
+/** Without a semicolon, which is what divides it from what happened. */
+function cureFor(status: number, said: string | undefined, changed: boolean): string {
   if (status === 401) return CREDENTIALS;
-  if (status === 403) return isDeploymentLimit(said) ? undefined : GRANTS;
+  if (status === 403) return isDeploymentLimit(said) ? LIMIT : GRANTS;
   if (said?.startsWith('URI not found')) return WRONG_BASE;
   if (said === undefined && (status === 404 || status === 503)) {
     return `this is not Marathon's own answer: ${WRONG_BASE} Or Admin Router has no Marathon to hand over to (no leader yet)`;
   }
-  if (status === 404 && said?.startsWith('App ')) return 'wrong id, or the account may not view this app';
-  return undefined;
+  if (status === 404 && said?.startsWith('App ')) return WRONG_ID;
+  if (status === 409) return 'nothing has to be done: it is tried again when that deployment has ended';
+  if (status === 422) return 'correct the definition of that app: as it stands, Marathon takes no change of it';
+  if (changed) return MAY_BE_MADE;
+  return mayPass(status) ? 'it is tried again by itself: if that lasts, see the log of Marathon' : OBJECTION;
 }
+
+const LIMIT = 'it is tried again by itself: if that lasts, end deployments that hang';
+const WRONG_ID = 'wrong id (MARATHON_LB_ID, MARATHON_APP_ID), or the account may not view this app';
+const OBJECTION = 'see in the log of Marathon what it objects to, and whether something between changes what is sent';
 
 const CREDENTIALS =
   'check MARATHON_USER and MARATHON_PASSWORD, MARATHON_TOKEN or DCOS_SERVICE_ACCOUNT_CREDENTIAL, ' +

@@ -4,8 +4,10 @@
  * The payload goes no further than this file, as an `api_post_event` holds the whole app with its private keys.
  * Events come late, twice or not at all (slow readers, a new leader), so they may only say "look again".
  */
+import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { pause } from '../pause.ts';
 import { normaliseId } from './app.ts';
 import { MarathonError } from './error.ts';
 import { record, records, text } from './json.ts';
@@ -34,6 +36,17 @@ export const EVENTS_PATH = `/v2/events?plan-format=light&${TYPES.map((type) => `
 
 /** Marathon sends a heartbeat every 10 s. */
 const SILENCE_MS = 30_000;
+const OPENED_ANEW = 'it is opened anew by itself: until then, changes are seen some minutes later';
+
+/** To wake up costs more than to read what came: of a busy cluster's events, those of two seconds are read at once. */
+const REST_MS = 2_000;
+
+export interface Reading {
+  readonly signal: AbortSignal;
+  /** After events of which none concerns us, the stream is left alone for two seconds; all do unless told. */
+  readonly concerns?: (event: MarathonEvent) => boolean;
+  readonly silenceMs?: number;
+}
 
 /**
  * Ends when Marathon closes the stream or the signal aborts; throws MarathonError when it breaks or falls silent.
@@ -41,10 +54,9 @@ const SILENCE_MS = 30_000;
  */
 export async function* readEvents(
   stream: Readable,
-  signal: AbortSignal,
-  silenceMs: number = SILENCE_MS,
+  { signal, concerns = () => true, silenceMs = SILENCE_MS }: Reading,
 ): AsyncGenerator<MarathonEvent, void, undefined> {
-  const silent = new MarathonError(`GET /v2/events: not one byte for ${silenceMs / 1000} s, the connection is dead`);
+  const silent = new MarathonError(`GET /v2/events: not one byte for ${silenceMs / 1000} s`, OPENED_ANEW);
   const timer = setTimeout(() => stream.destroy(silent), silenceMs);
   const stop = () => stream.destroy();
   signal.addEventListener('abort', stop, { once: true });
@@ -53,16 +65,26 @@ export async function* readEvents(
     if (signal.aborted) return;
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       timer.refresh();
-      yield* parser.push(chunk);
+      const events = [...parser.push(chunk)];
+      yield* events;
+      if (events.length > 0 && !events.some(concerns)) await rest(stream, signal);
     }
   } catch (error) {
     if (signal.aborted) return;
-    throw error instanceof MarathonError ? error : new MarathonError(`GET /v2/events: ${(error as Error).message}`);
+    if (error instanceof MarathonError) throw error;
+    throw new MarathonError(`GET /v2/events: ${(error as Error).message}`, OPENED_ANEW);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', stop);
     stream.destroy();
   }
+}
+
+/** The socket too: it would go on taking in what comes. See AS_READ in transport.ts. */
+async function rest(stream: Readable & Partial<Pick<IncomingMessage, 'socket'>>, signal: AbortSignal): Promise<void> {
+  stream.socket?.pause();
+  await pause(REST_MS, signal);
+  stream.socket?.resume();
 }
 
 const LINE_MAX = 1024 * 1024;

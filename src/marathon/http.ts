@@ -8,7 +8,7 @@
  * - One retry, for reads, when a connection breaks. All other retries are entries of the plan.
  */
 import { basicHeader, type MarathonAuth, Session, tokenHeader } from './auth.ts';
-import { jsonIn, MarathonError, messageIn, type Reply, refusal } from './error.ts';
+import { jsonIn, MAY_BE_MADE, MarathonError, messageIn, type Reply, refusal } from './error.ts';
 import { record, text } from './json.ts';
 import { type Answer, type Exchange, Transport, TransportFailure } from './transport.ts';
 
@@ -77,8 +77,8 @@ export class MarathonHttp {
     } catch (error) {
       if (!(error instanceof TransportFailure)) throw error;
       const outcomeUnknown = ask.method !== 'GET' && error.sent;
-      const unknown = outcomeUnknown ? '; the change may have been made all the same' : '';
-      const failure = new MarathonError(`${request}: ${base.origin}: ${error.message}${unknown}`, { outcomeUnknown });
+      const cure = outcomeUnknown ? MAY_BE_MADE : error.cure;
+      const failure = new MarathonError(`${request}: ${base.origin}: ${error.message}`, cure, { outcomeUnknown });
       if (outcomeUnknown || error.kind === 'too-big') throw failure;
       return failure;
     }
@@ -92,20 +92,20 @@ export class MarathonHttp {
       if (!isRedirect(answer)) return answer;
       url = this.#target(answer, url, ask);
     }
-    throw new MarathonError(`${requestLine(ask)}: more than ${MAX_REDIRECTS} redirects`);
+    throw new MarathonError(`${requestLine(ask)}: more than ${MAX_REDIRECTS} redirects`, FINAL_ADDRESS);
   }
 
   /** Where a redirect may lead: a configured origin, or the leader one of these has named; never from https to http. */
   #target(answer: Answer, from: string, ask: Ask): string {
     const request = `${requestLine(ask)}: ${answer.status}`;
     const to = URL.parse(answer.header('location') ?? '', from);
-    if (!to) throw new MarathonError(`${request} redirects to nowhere`, { status: answer.status });
+    if (!to) throw new MarathonError(`${request} redirects to nowhere`, FINAL_ADDRESS, { status: answer.status });
     if (ask.method !== 'GET' && answer.status !== 307 && answer.status !== 308) {
-      throw new MarathonError(`${request} would turn the change into a read; give MARATHON_URL the final address`);
+      throw new MarathonError(`${request} would turn the change into a read`, FINAL_ADDRESS);
     }
     if (!this.#isOurs(to.origin)) {
       const cure = `if ${to.origin} is Marathon too, add it to MARATHON_URL`;
-      throw new MarathonError(`${request} redirects to ${to.origin}, which gets no credentials from us; ${cure}`, {
+      throw new MarathonError(`${request} redirects to ${to.origin}, which gets no credentials from us`, cure, {
         status: answer.status,
         retryable: true, // the next leader may be one we know
       });
@@ -160,7 +160,8 @@ export class MarathonHttp {
     const headers = { Accept: 'application/json', 'Content-Type': 'application/json', 'User-Agent': USER_AGENT };
     const exchange: Exchange = { method: 'POST', url: endpoint, headers, body, maxBytes: 1024 * 1024 };
     const answer = await this.#transport.exchange(exchange, NEVER).catch((error: Error) => {
-      throw new MarathonError(`${request}: login: ${error.message}`);
+      const cure = `it is tried again by itself: ${LOGIN_ENDPOINT}`;
+      throw new MarathonError(`${request}: login: ${error.message}`, cure);
     });
     const token = text(record(jsonIn(answer))?.token);
     if (answer.status < 300 && token) return token;
@@ -169,22 +170,26 @@ export class MarathonHttp {
 }
 
 const NEVER = new AbortController().signal;
+const LOGIN_ENDPOINT = 'check login_endpoint in DCOS_SERVICE_ACCOUNT_CREDENTIAL';
+const FINAL_ADDRESS = 'give MARATHON_URL the address of Marathon itself, behind all redirects';
 
 function loginRefusal(request: string, answer: Reply): MarathonError {
   const { status } = answer;
   const cure =
     status === 401
       ? "check uid and key in DCOS_SERVICE_ACCOUNT_CREDENTIAL, and this machine's clock: the login token is valid for a minute"
-      : 'check login_endpoint in DCOS_SERVICE_ACCOUNT_CREDENTIAL';
-  return new MarathonError(`${request}: ${status} login gave no token; ${cure}`, {
+      : LOGIN_ENDPOINT;
+  return new MarathonError(`${request}: ${status} login gave no token`, cure, {
     status,
     retryable: status < 400 || undefined,
   });
 }
 
+const CORRECT = "correct MARATHON_URL, for example to 'http://marathon.mesos:8080'";
+
 function readBase(url: string): Base {
   const parsed = URL.parse(url.trim());
-  if (!parsed) throw new MarathonError('one of the URLs in MARATHON_URL is not a URL', { retryable: false });
+  if (!parsed) throw new MarathonError('one of the URLs in MARATHON_URL is not a URL', CORRECT, { retryable: false });
   const { username, password, origin, pathname } = parsed;
   const user = username || password ? basicHeader(decoded(username), decoded(password)) : undefined;
   return { url: origin + pathname.replace(/\/+$/, ''), origin, authorization: user };
@@ -221,10 +226,11 @@ function isRedirect({ status }: Answer): boolean {
 /** What each master said, as one error; what the caller decides by is the preferred master's. */
 function together(failures: readonly MarathonError[]): MarathonError {
   const [first, ...rest] = failures;
-  if (!first) return new MarathonError('no URL in MARATHON_URL', { retryable: false });
+  if (!first) return new MarathonError('no URL in MARATHON_URL', CORRECT, { retryable: false });
   if (rest.length === 0) return first;
-  const words = failures.map(({ message }) => message.replace(/^Marathon: /, ''));
-  return new MarathonError(words.join(' | '), { status: first.status, retryable: true });
+  const cures = new Set(failures.map(({ cure }) => cure));
+  const words = failures.map(({ said }) => said).join(' | ');
+  return new MarathonError(words, [...cures].join('; '), { status: first.status, retryable: true });
 }
 
 async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -24,7 +24,7 @@ export function oversize(app: App, changes: Readonly<Record<string, EnvValue>>):
   const big = sizes.find(({ size }) => size > VALUE_MAX);
   if (big) {
     return {
-      why: `${big.name} of ${app.id} would have ${big.size} bytes; above ${VALUE_MAX} no task could start with it`,
+      why: `${big.name} of ${app.id} would have ${big.size} bytes; above ${VALUE_MAX} bytes no task could start with it`,
       cure: `shorten ${big.name}; a certificate for fewer names, or KEY_TYPE=ec256, is a smaller one`,
     };
   }
@@ -38,7 +38,7 @@ function tooMuch({ id }: App, { total, max, isMesos }: { total: number; max: num
   const where = isMesos ? ' in a container of type MESOS' : '';
   const other = isMesos ? ', or run it in a container of type DOCKER, which has room for more' : '';
   return {
-    why: `the environment of ${id} would have ${total} bytes in all; above ${max} no task could start with it${where}`,
+    why: `the environment of ${id} would have ${total} bytes in all; above ${max} bytes no task could start with it${where}`,
     cure: `empty certificate variables of ${id} that nobody needs any more, or shorten others${other}; KEY_TYPE=ec256 makes ours smaller`,
   };
 }

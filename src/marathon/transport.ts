@@ -8,8 +8,9 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Readable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 import { createSecureContext, getCACertificates } from 'node:tls';
-import axios, { type AxiosResponse } from 'axios';
+import type { AxiosResponse } from 'axios';
 import type { Reply } from './error.ts';
 
 export interface Exchange {
@@ -31,26 +32,43 @@ export interface Answer extends Reply {
 
 export type FailureKind = 'refused' | 'tls' | 'reset' | 'timeout' | 'too-big';
 
+/** None of them is the end: what asks, asks again. */
+const CURES: Readonly<Record<FailureKind, string>> = {
+  refused:
+    'it is tried again by itself: does Marathon run there, is MARATHON_URL right, and may this agent connect to it?',
+  tls: 'check https, the name in MARATHON_URL and MARATHON_CA_FILE',
+  reset: 'it is tried again by itself: if that lasts, see what ends the connection (Marathon, or a proxy before it)',
+  timeout:
+    'it is tried again by itself: if that lasts, see whether a firewall is in the way, or Marathon is slow (MARATHON_TIMEOUT)',
+  'too-big': 'no more is read, to spare memory: is that Marathon, and what makes its answer so large (tasks, labels)?',
+};
+
 export class TransportFailure extends Error {
   override readonly name = 'TransportFailure';
   readonly kind: FailureKind;
   /** The request may have reached the other side. */
   readonly sent: boolean;
+  readonly cure: string;
 
-  constructor(kind: FailureKind, message: string, sent: boolean) {
+  constructor(kind: FailureKind, message: string, { sent, cure = CURES[kind] }: { sent: boolean; cure?: string }) {
     super(message);
     this.kind = kind;
     this.sent = sent;
+    this.cure = cure;
   }
 }
 
 /** Marathon closes a connection that was idle for 30 s; ours are closed before, so that few requests meet a dead one. */
 const IDLE_MS = 20_000;
 
+/** What nobody reads stays with the kernel, and does not wake us. */
+const AS_READ: http.AgentOptions & { highWaterMark: number } = { highWaterMark: 1 };
+
 export class Transport {
   readonly #timeoutMs: number;
   readonly #kept: { httpAgent: http.Agent; httpsAgent: https.Agent };
   readonly #fresh: { httpAgent: http.Agent; httpsAgent: https.Agent };
+  readonly #streams: { httpAgent: http.Agent; httpsAgent: https.Agent };
 
   constructor(options: { caPem?: string | undefined; timeoutMs: number }) {
     this.#timeoutMs = options.timeoutMs;
@@ -60,6 +78,7 @@ export class Transport {
     const kept = { keepAlive: true, maxSockets: 4, timeout: IDLE_MS };
     this.#kept = { httpAgent: new http.Agent(kept), httpsAgent: new https.Agent({ ...kept, ...tls }) };
     this.#fresh = { httpAgent: new http.Agent(), httpsAgent: new https.Agent(tls) };
+    this.#streams = { httpAgent: new http.Agent(AS_READ), httpsAgent: new https.Agent({ ...AS_READ, ...tls }) };
   }
 
   /** Throws the signal's reason when aborted, else a TransportFailure. */
@@ -74,7 +93,8 @@ export class Transport {
     } catch (error) {
       signal.throwIfAborted(); // shutting down is nobody's failure
       if (error instanceof TransportFailure) throw error;
-      if (limit.signal.aborted) throw new TransportFailure('timeout', `no answer in ${this.#timeoutMs} ms`, true);
+      if (limit.signal.aborted)
+        throw new TransportFailure('timeout', `no answer within ${this.#timeoutMs / 1000} s`, { sent: true });
       throw failureOf(error);
     } finally {
       clearTimeout(timer);
@@ -84,7 +104,8 @@ export class Transport {
 
   async #answer(exchange: Exchange, signal: AbortSignal): Promise<Answer> {
     // Not over a kept connection: one that the server has just closed would turn a change into "outcome unknown".
-    const agents = exchange.method === 'GET' && !exchange.stream ? this.#kept : this.#fresh;
+    const agents = exchange.stream ? this.#streams : exchange.method === 'GET' ? this.#kept : this.#fresh;
+    const { default: axios } = await import('axios'); // with the first question, when the listeners are up
     const response = await axios.request<Readable>({
       method: exchange.method,
       url: exchange.url,
@@ -114,22 +135,41 @@ function answerOf(response: AxiosResponse<Readable>, text: string, body: Readabl
   return { status: response.status, contentType: header('content-type') ?? '', text, header, body };
 }
 
-/** A body that breaks off ends in an error ("aborted"), so a text that comes back is whole. */
+/** Each of so many bytes of one answer is preceded by a collection. */
+const COLLECTED_BYTES = 2 * 1024 * 1024;
+
+/**
+ * A body that breaks off ends in an error ("aborted"), so a text that comes back is whole.
+ *
+ * V8 may leave garbage until there is as much of it as we have memory, and counts buffers least of all. So a long answer is
+ * gathered as text, not as buffers, and what the one before has left is collected first, where the image's flag lets us.
+ */
 async function readAll(body: Readable, maxBytes: number, signal: AbortSignal): Promise<string> {
   const stop = () => body.destroy(new Error('aborted'));
   signal.addEventListener('abort', stop, { once: true });
-  const chunks: Buffer[] = [];
+  const decoder = new StringDecoder('utf8');
+  let text = '';
   let size = 0;
+  let uncollected = 0;
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       size += chunk.length;
-      if (size > maxBytes) throw new TransportFailure('too-big', `the answer is larger than ${maxBytes} bytes`, true);
-      chunks.push(chunk);
+      uncollected += chunk.length;
+      if (size > maxBytes) throw tooBig(maxBytes);
+      if (uncollected > COLLECTED_BYTES) {
+        globalThis.gc?.();
+        uncollected = 0;
+      }
+      text += decoder.write(chunk);
     }
   } finally {
     signal.removeEventListener('abort', stop);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return text + decoder.end();
+}
+
+function tooBig(maxBytes: number): TransportFailure {
+  return new TransportFailure('too-big', `the answer is larger than ${maxBytes} bytes`, { sent: true });
 }
 
 const UNTRUSTED = new Set([
@@ -144,13 +184,12 @@ const UNTRUSTED = new Set([
 function failureOf(error: unknown): TransportFailure {
   const { code, syscall, message, attempts } = nodeError(error);
   if (UNTRUSTED.has(code)) {
-    return new TransportFailure('tls', `${message}: if its CA is your own, name the file in MARATHON_CA_FILE`, false);
+    const cure = 'if its CA is your own, name the file in MARATHON_CA_FILE';
+    return new TransportFailure('tls', message, { sent: false, cure });
   }
-  if (/^(CERT_|ERR_TLS_|ERR_SSL_|EPROTO)/.test(code)) {
-    return new TransportFailure('tls', `${message}: check https, the name in MARATHON_URL and MARATHON_CA_FILE`, false);
-  }
+  if (/^(CERT_|ERR_TLS_|ERR_SSL_|EPROTO)/.test(code)) return new TransportFailure('tls', message, { sent: false });
   const before = attempts || syscall === 'connect' || syscall === 'getaddrinfo';
-  return new TransportFailure(before ? 'refused' : 'reset', message, !before);
+  return new TransportFailure(before ? 'refused' : 'reset', message, { sent: !before });
 }
 
 interface NodeError {

@@ -13,7 +13,7 @@ export function appUpdate(app: App, changes: Readonly<Record<string, string>>): 
   const tooLarge = oversize(app, changes);
   if (tooLarge) {
     const { why, cure } = tooLarge;
-    throw new MarathonError(`PUT /v2/apps${app.id}: not sent: ${why}; ${cure}`, { retryable: false });
+    throw new MarathonError(`PUT /v2/apps${app.id}: not sent: ${why}`, cure, { retryable: false });
   }
   return { env: { ...app.env, ...changes }, ...(app.secrets && { secrets: app.secrets }), ...app.echoes };
 }
