@@ -22,7 +22,11 @@ export function imported({ at, stored }: Observation, policy: Policy, domains: r
   return {
     bundles: judged.filter(({ bad }) => bad === undefined).map(({ lineage }) => lineage.bundle),
     notes: judged.flatMap(({ lineage, bad }) =>
-      bad === undefined ? [] : [`certbot's certificate ${lineage.name} is not imported: ${bad}`],
+      bad === undefined
+        ? []
+        : [
+            `certbot's certificate ${lineage.name} is not imported: ${bad}; unless another certificate is found, a new one is ordered`,
+          ],
     ),
   };
 }

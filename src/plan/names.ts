@@ -69,7 +69,7 @@ function refusedByCa(name: string, { seen, attempt, publicCa }: Facts): Obstacle
   if (hold === undefined) {
     // An operator lifted it, or it was with other settings: the CA counts it all the same.
     const why = `${validations?.used} ${validations?.what} are as many as we allow ourselves`;
-    return spent && { from: 'ca', why, until: spent };
+    return spent && { from: 'ca', why, cure: MEND_FIRST, until: spent };
   }
   const { last, count } = hold;
   const isLifted = last.lifted ?? (MENDABLE.has(last.pace) && isMended(name, last.at, seen.preflight));
@@ -78,6 +78,8 @@ function refusedByCa(name: string, { seen, attempt, publicCa }: Facts): Obstacle
   const why = count > 1 ? `${last.problem}; ${count} times in a row` : last.problem;
   return { from: 'ca', why, until };
 }
+
+const MEND_FIRST = 'mend what the CA complained of before; it is asked again by itself at that time';
 
 /** What the names that failed within the hour have spent. */
 export function failedValidations({ seen, names, attempt, publicCa }: Facts): readonly Budget[] {

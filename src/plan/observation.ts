@@ -7,6 +7,7 @@
 import type { OrderProgress } from '../acme/order.ts';
 import type { PreflightVerdict } from '../acme/preflight.ts';
 import type { KeyType } from '../certificates/spec.ts';
+import type { InstallWindow } from '../install-window/window.ts';
 import type { App } from '../marathon/app.ts';
 import type { Neighbour, QueueItem } from '../marathon/client.ts';
 import type { RouteLook } from '../route.ts';
@@ -120,5 +121,7 @@ export interface Policy {
   /** Whether what was served before is put back when no load balancer starts with ours. */
   readonly restore: boolean;
   readonly pause: boolean;
+  /** The hours in which a redeploy may begin; undefined: all of them. */
+  readonly installWindow: InstallWindow | undefined;
   readonly deploymentTimeoutMs: number;
 }

@@ -8,17 +8,13 @@ import type { CertificateBundle } from '../certificates/bundle.ts';
 import { type Hold, holdOnAll, holdOnSet } from '../certificates/holds.ts';
 import { isShortLived, lastCallAt, mayShrinkAt } from '../certificates/renewal.ts';
 import { sameNames, specFor } from '../certificates/spec.ts';
-import { isCurrent, type TaskFailure } from '../marathon/app.ts';
 import type { OrderInFlight } from '../store.ts';
+import { beforeSuccessor, behindElder, noLoadBalancer, pausedByCrash } from './giving-way.ts';
 import { type NameStanding, type Obstacle, preflightDue, routesDueAt, routesMayCome } from './names.ts';
 import { renewalAt } from './restoring.ts';
 import type { Situation } from './situation.ts';
-import { earlier, HOUR, later, list, MINUTE, pace, SECOND, type Verdict } from './verdict.ts';
+import { earlier, HOUR, later, list, MINUTE, SECOND, type Verdict } from './verdict.ts';
 
-/** After losing our memory and a crash, an order waits this long: a crash loop must not spend the CA's limits. */
-const CRASH_PAUSE = 15 * MINUTE;
-/** How long the task of the version before is left to end what it has begun. */
-const ELDER_PAUSE = 2 * MINUTE;
 /** Orders that fail by their names follow each other at once, each without those that failed; but not more than these. */
 const AT_ONCE = { orders: 3, within: 10 * MINUTE };
 const WEEK = 7 * 24 * HOUR;
@@ -31,7 +27,8 @@ export function orderRunning({ seen }: Situation): Verdict | undefined {
     progress === undefined
       ? 'starting'
       : `${progress.step}, ${progress.validated} of ${progress.total} names validated`;
-  return { state: 'ordering', why: `since ${startedAt.toISOString()}: ${step}`, againAt: later(seen.at, 30 * SECOND) };
+  const why = `an order runs since ${startedAt.toISOString()}: ${step}`;
+  return { state: 'ordering', why, againAt: later(seen.at, 30 * SECOND) };
 }
 
 /** A name is not on the certificate, or the certificate is due for renewal: order, or say what it waits for. */
@@ -139,7 +136,7 @@ function waiting(now: Situation): Verdict {
   const obstacles = (mattering.length > 0 ? mattering : inTheWay).flatMap(({ obstacle }) => obstacle ?? []);
   const [first] = obstacles;
   if (first === undefined)
-    return { state: 'waiting-for-route', why: 'no name may be ordered', againAt: later(seen.at, MINUTE) };
+    return { state: 'waiting-for-route', why: 'no name may be ordered now', againAt: later(seen.at, MINUTE) };
   const { why, cure, from, until } = first;
   const more = obstacles.length > 1 ? ` (and ${obstacles.length - 1} more)` : '';
   const shrinkAt = serving === undefined ? [] : [mayShrinkAt(serving), lastCallAt(serving)];
@@ -161,10 +158,14 @@ function meanwhile({ serving }: Situation): string {
     : `the present certificate ends ${serving.notAfter.toISOString()}`;
 }
 
+/** The store's own sentence has the rest. */
+const MEND_FOLDER =
+  'mend the folder as that says; it is tried again every minute, and a certificate in place is served meanwhile';
+
 function notWritable({ seen }: Situation): Verdict | undefined {
   if (seen.stored.writable) return undefined;
   const why = `the state folder cannot be written, and an order must survive a restart: ${seen.stored.problems.join('; ')}`;
-  return { state: 'not-writable', why, againAt: later(seen.at, MINUTE) };
+  return { state: 'not-writable', why, cure: MEND_FOLDER, againAt: later(seen.at, MINUTE) };
 }
 
 /** This very set has failed or been had too often. */
@@ -206,8 +207,11 @@ function overBudget(now: Situation, names: readonly string[]): Verdict | undefin
   if (over?.nextFreeAt === undefined) return undefined;
   const { what, used, allowed, limit, nextFreeAt } = over;
   const why = `${used} ${what} are used up, of ${allowed} that we allow ourselves and ${limit} that the CA allows; next free ${nextFreeAt.toISOString()}; ${meanwhile(now)}`;
-  return { state: 'backing-off', why, againAt: nextFreeAt };
+  return { state: 'backing-off', why, cure: WHO_ORDERS, againAt: nextFreeAt };
 }
+
+const WHO_ORDERS =
+  'find out what orders so often (names that change, a state folder that gets lost); it goes on by itself at that time';
 
 /** The budgets that an order of these names needs; a private CA has none. */
 export function chargedTo({ seen, policy, bundle, publicCa }: Situation, names: readonly string[]): readonly Budget[] {
@@ -219,77 +223,17 @@ export function chargedTo({ seen, policy, bundle, publicCa }: Situation, names: 
   return budgetsOf(stored.ledger, names, { directory: policy.directoryUrl, now, urgent, shortLived });
 }
 
-function pausedByCrash(now: Situation): Verdict | undefined {
-  const { seen } = now;
-  const failure = seen.self.ok ? seen.self.value.lastTaskFailure : undefined;
-  if (!seen.stored.wasEmpty || failure === undefined || isOfAnotherVersion(failure, now)) return undefined;
-  const until = later(failure.at, CRASH_PAUSE);
-  if (until <= seen.at) return undefined;
-  const why = `our task ${failure.taskId} failed at ${failure.at.toISOString()} (${failure.state}) and the state folder came up empty; ordering waits until ${until.toISOString()}, so that a crash loop cannot use up the CA's limits`;
-  return { state: 'backing-off', why, cure: 'give the app a volume for STATE_DIR', againAt: until };
-}
-
-/** In an upgrade without memory: the task before us may have an order in hand, and is about to end. */
-function behindElder({ seen, ownTask: own }: Situation): Verdict | undefined {
-  if (!seen.stored.wasEmpty || !seen.self.ok) return undefined;
-  const app = seen.self.value;
-  const elder = app.tasks.find((task) => task !== own && task.state === 'TASK_RUNNING' && !isCurrent(app, task));
-  const since = own?.startedAt;
-  if (elder === undefined || since === undefined || seen.at >= later(since, ELDER_PAUSE)) return undefined;
-  const why = `task ${elder.id} of the version before still runs, and may have an order in hand; this one waits for it to end, until ${later(since, ELDER_PAUSE).toISOString()} at the latest`;
-  return { state: 'following', why, againAt: pace(since, seen.at) };
-}
-
-/**
- * Our labels were edited, which starts a new version of us: it would order the same names again, and we may be gone before
- * ours is posted. What is due anyhow is ordered all the same, and so is all after a while, for that version may never come up.
- */
-function beforeSuccessor(now: Situation): Verdict | undefined {
-  const { seen, policy, bundle, ownTask: own } = now;
-  if (!seen.self.ok || (bundle !== undefined && isRenewal(now))) return undefined;
-  const app = seen.self.value;
-  const editedAt = new Date(app.lastConfigChangeAt ?? app.version);
-  const until = later(editedAt, policy.deploymentTimeoutMs);
-  if (own === undefined || isCurrent(app, own) || !(seen.at < until)) return undefined;
-  const why = `${app.id} was changed at ${editedAt.toISOString()}, and Marathon starts a task with the change, which orders; this one does not before ${until.toISOString()}`;
-  return { state: 'following', why, againAt: pace(editedAt < seen.at ? editedAt : seen.at, seen.at) };
-}
-
-/** A new version that dies on start again and again says nothing of us, who were there before it. */
-function isOfAnotherVersion({ at, version }: TaskFailure, { ownTask: own }: Situation): boolean {
-  if (own?.startedAt === undefined || own.version === undefined || version === undefined) return false;
-  return own.startedAt < at && own.version !== version;
-}
-
-function noLoadBalancer({ seen, policy }: Situation): Verdict | undefined {
-  if (!seen.loadBalancer.ok) return undefined;
-  const { id, deployments, tasks } = seen.loadBalancer.value;
-  const since = seen.unsettledSince ?? seen.at;
-  // A redeploy would cut the CA's requests off; but one that is stuck must not hold up a renewal.
-  if (deployments.length > 0 && seen.at < later(since, policy.deploymentTimeoutMs)) {
-    return {
-      state: 'waiting-for-route',
-      why: `${id} is being deployed (${deployments.join(', ')})`,
-      againAt: pace(since, seen.at),
-    };
-  }
-  if (tasks.some(({ state }) => state === 'TASK_RUNNING')) return undefined;
-  return {
-    state: 'waiting-for-route',
-    why: `${id} has no running task`,
-    cure: `start ${id}`,
-    againAt: later(seen.at, 10 * SECOND),
-  };
-}
+const ROUTES_UNSEEN = 'whether the names lead here through every load balancer has not been looked at yet';
+const OUTSIDE_UNSEEN = 'the names have not been tried from outside yet, as the CA would';
 
 /** What must be seen before an order: the way to us through every load balancer, then the way from outside. */
 function unseen(now: Situation): Verdict | undefined {
   const { seen } = now;
   const state = 'waiting-for-route';
-  if (routesDueAt(now) <= seen.at) return { state, why: 'not looked at yet', looks: ['routes'], againAt: seen.at };
+  if (routesDueAt(now) <= seen.at) return { state, why: ROUTES_UNSEEN, looks: ['routes'], againAt: seen.at };
   if (routesMayCome(now) && now.standings.some(lacksRoute)) return waiting(now);
   if (preflightDue(now).length === 0) return undefined;
-  return { state, why: 'not tried from outside yet', looks: ['preflight'], againAt: seen.at };
+  return { state, why: OUTSIDE_UNSEEN, looks: ['preflight'], againAt: seen.at };
 }
 
 function lacksRoute({ obstacle }: NameStanding): boolean {

@@ -11,12 +11,13 @@ import type { CertificateBundle } from '../certificates/bundle.ts';
 import { renewAt } from '../certificates/renewal.ts';
 import type { RefusedName } from '../certificates/spec.ts';
 import { imported } from './imported.ts';
-import { foretold, install, nowhere, prove, watch } from './installing.ts';
+import { type WindowSeen, windowSeen } from './install-window.ts';
+import { foretold, install, nowhere } from './installing.ts';
 import { failedValidations, type NameStanding, nextPreflightAt, preflightDue, routesMayCome } from './names.ts';
 import type { Observation, Policy, WireSeen } from './observation.ts';
 import { chargedTo, lookAhead, order, orderRunning } from './ordering.ts';
 import { forgetting, renewalAt, restore } from './restoring.ts';
-import { type Leader, type Situation, situation } from './situation.ts';
+import { holds, type Leader, type Situation, situation } from './situation.ts';
 import { slotNotes } from './slots.ts';
 import {
   type Action,
@@ -30,6 +31,7 @@ import {
   type State,
   type Verdict,
 } from './verdict.ts';
+import { prove, watch } from './watching.ts';
 
 export interface CertificateStatus {
   readonly state: State;
@@ -43,6 +45,10 @@ export interface CertificateStatus {
   readonly slot: string | undefined;
   /** The best we have; it may lack names that are wanted. */
   readonly bundle: CertificateBundle | undefined;
+  /** Whether the variable holds it already. */
+  readonly isPosted: boolean;
+  /** What marathon-lb should serve: the same, or the one before it while it waits for the install window. */
+  readonly toBeServed: CertificateBundle | undefined;
   readonly renewAt: Date | undefined;
   readonly progress: OrderProgress | undefined;
 }
@@ -73,6 +79,8 @@ export interface Plan {
   /** What the load balancers were last seen to serve; undefined: not looked at. */
   readonly wire: WireSeen | undefined;
   readonly deployments: DeploymentsSeen;
+  /** Undefined: marathon-lb may be redeployed at any time. */
+  readonly installWindow: WindowSeen | undefined;
   readonly checkAgainAt: Date;
 }
 
@@ -81,6 +89,9 @@ const AT_LEAST_EVERY = 15 * MINUTE;
 
 /** Marathon elects a leader within 10 to 60 seconds. */
 const BLIND_EVERY = 10 * SECOND;
+/** Marathon's error has the rest. */
+const ASKED_AGAIN =
+  'Marathon is asked again every 10 s, and a certificate in place is served meanwhile; if it lasts, do what the sentence says';
 
 /** What to do next about our certificate, and why. */
 export function plan(seen: Observation, policy: Policy): Plan {
@@ -100,6 +111,7 @@ export function plan(seen: Observation, policy: Policy): Plan {
     validations: failedValidations(now),
     wire: seen.wire,
     deployments: deploymentsIn(seen),
+    installWindow: windowSeen(now, verdict),
     checkAgainAt: checkAgainAt(now, verdict),
   };
 }
@@ -139,7 +151,9 @@ function beside(due: Verdict, inHand: Verdict, now: Situation): Verdict {
   const without = missing.length === 0 ? '' : ` without ${list(missing)}`;
   if (inHand.state !== 'live') {
     const besides = missing.length === 0 ? 'the renewal has to wait' : `it is${without}`;
-    return { ...inHand, againAt, why: `${inHand.why}; besides, ${besides}: ${due.why}` };
+    const isShort = inHand.state === 'waiting-for-window' && missing.length > 0;
+    const state = isShort ? 'degraded' : inHand.state;
+    return { ...inHand, state, againAt, why: `${inHand.why}; besides, ${besides}: ${due.why}` };
   }
   const isNew = routesMayCome(now) || missing.length === 0;
   return isNew ? { ...due, againAt } : { ...due, state: 'degraded', why: `live${without}: ${due.why}`, againAt };
@@ -156,8 +170,8 @@ function ahead(verdict: Verdict, now: Situation): Verdict {
 
 function blind({ seen, policy, names }: Situation): Verdict | undefined {
   const againAt = later(seen.at, BLIND_EVERY);
-  if (!seen.self.ok) return { state: 'blind', why: seen.self.problem, againAt };
-  if (!seen.loadBalancer.ok) return { state: 'blind', why: seen.loadBalancer.problem, againAt };
+  if (!seen.self.ok) return { state: 'blind', why: seen.self.problem, cure: ASKED_AGAIN, againAt };
+  if (!seen.loadBalancer.ok) return { state: 'blind', why: seen.loadBalancer.problem, cure: ASKED_AGAIN, againAt };
   if (names.domains.length > 0) return undefined;
   const isLabel = policy.domains === undefined;
   const why = isLabel
@@ -198,7 +212,7 @@ function adoption({ adoptable, seen }: Situation): readonly Action[] {
   return adoptable !== undefined && mayKeep ? [{ kind: 'adopt', bundle: adoptable }] : [];
 }
 
-function describe(now: Situation, { state, why, cure }: Verdict): CertificateStatus {
+function describe(now: Situation, { state, why, cure, toBeServed }: Verdict): CertificateStatus {
   const { seen, names, placement, bundle, standings } = now;
   return {
     state,
@@ -209,16 +223,20 @@ function describe(now: Situation, { state, why, cure }: Verdict): CertificateSta
     refused: names.refused,
     slot: placement?.ok ? placement.slot.name : undefined,
     bundle,
+    isPosted: bundle !== undefined && placement?.ok === true && holds(placement.slot, bundle, now),
+    toBeServed: toBeServed ?? bundle,
     renewAt: renewalAt(now),
     progress: seen.order?.progress,
   };
 }
 
+const LEFT_OUT = 'it is left out until it is corrected or taken away, and the other names go on';
+
 function notes(now: Situation): readonly string[] {
   const { names, slots, placement, seen } = now;
   return [
     ...endangered(now),
-    ...names.refused.map(({ name, reason }) => `${name}: ${reason}`),
+    ...names.refused.map(({ name, reason }) => `${name}: ${reason}; ${LEFT_OUT}`),
     ...foretold(now),
     ...slotNotes(slots, placement?.ok ? placement.slot : undefined),
     ...imported(seen, now.policy, names.domains).notes,

@@ -33,6 +33,15 @@ export function restore(now: Situation): Verdict | undefined {
   const refused = refusedBefore(now, fingerprint);
   if (refused !== undefined)
     return { state: 'stuck', why: `${found}; ${what}: ${refused.why}`, againAt: refused.until };
+  if (policy.pause) {
+    const cure = `set PAUSE to false, and ${what}`;
+    return {
+      state: 'stuck',
+      why: `${found}; PAUSE=true, so nothing is put back`,
+      cure,
+      againAt: later(seen.at, MINUTE),
+    };
+  }
   const action: Action = { kind: 'restore', fingerprint, slots };
   return { state: 'stuck', why: `${found}; ${what}`, actions: [action], againAt: later(seen.at, SECOND) };
 }

@@ -22,17 +22,17 @@ export function routeFinding({ domain, instance, verdict }: RouteLook, policy: P
   const where = `${domain} through marathon-lb at ${instance.host}:${instance.httpPort ?? '?'}`;
   switch (verdict.kind) {
     case 'ours':
-      return { why: `${where}: answered by us` };
+      return { why: `${where}: the challenge path leads here` };
     case 'redirected':
       return { why: `${where}: the challenge path is redirected to ${verdict.to}`, cure: CATCH_ALL };
     case 'unreachable':
       return {
-        why: `${where}: ${verdict.note}`,
+        why: `${where}: the challenge path cannot be asked: ${verdict.note}`,
         cure: 'check that marathon-lb runs there and that this agent may connect to it; MARATHON_LB_HTTP_PORT names its port',
       };
     case 'answered':
       return {
-        why: `${where}: HTTP ${verdict.status} (${verdict.note})`,
+        why: `${where}: the challenge path is answered with HTTP ${verdict.status} (${verdict.note})`,
         cure: cureFor(verdict.status, domain, policy),
       };
   }
@@ -51,7 +51,7 @@ function cureFor(status: number, domain: string, { appId }: Policy): string {
 
 /** Its listener knows no token but its own, and answers 404 to all others. */
 const SECOND_KEEPER =
-  '; if it is another keeper with the catch-all labels, only one on a load balancer can have them: give both a list of names with the labels of letsencrypt-dcos.json, or one of them all the names';
+  '; if it is another letsencrypt-dcos with the catch-all labels, only one on a load balancer can have them: give both a list of names with the labels of letsencrypt-dcos.json, or one of them all the names';
 
 /** Several of our own tasks run, and the load balancer may have asked one that could not ask us in turn. */
 export function peersFinding({ appId }: Policy, { why }: Finding): Finding {
@@ -93,7 +93,8 @@ export function stuckFinding(app: App, queue: Seen<readonly QueueItem[]> | undef
     app.deployments.length > 0
       ? `deployment ${app.deployments.join(', ')} of ${app.id} has not ended`
       : `${app.id} is short of healthy tasks`;
-  if (queue !== undefined && !queue.ok) return { why: `${what}; the launch queue cannot be read: ${queue.problem}` };
+  if (queue !== undefined && !queue.ok)
+    return { why: `${what}; Marathon's launch queue cannot be read: ${queue.problem}`, ...crash(app) };
   const item = queue?.value.find(({ appId }) => appId === app.id);
   if (item === undefined) return { why: `${what}; nothing of it waits in Marathon's launch queue`, ...crash(app) };
   if (!item.overdue) {
@@ -114,13 +115,16 @@ export function stuckFinding(app: App, queue: Seen<readonly QueueItem[]> | undef
     .map(([reason, offers]) => `${reason} ${offers}`);
   return {
     why: `${what}: no offer fits (${reasons.join(', ') || 'none came yet'})`,
-    cure: 'free or add the resources it asks for',
+    cure: `free on an agent what ${app.id} asks for, or add an agent`,
   };
 }
 
-function crash(app: App): { cure?: string } {
+function crash(app: App): { cure: string } {
   const failure = app.lastTaskFailure;
-  if (failure === undefined) return {};
+  if (failure === undefined) {
+    const cure = `see in Marathon, at ${app.id} and in the logs of its tasks, why it does not come up; what serves goes on serving`;
+    return { cure };
+  }
   return {
     cure: `look at its last failed task ${failure.taskId} on ${failure.host}: ${failure.state} ${failure.message}`,
   };

@@ -72,6 +72,12 @@ export function situation(seen: Observation, policy: Policy): Situation {
   };
 }
 
+/** Whether it is in that variable of marathon-lb already. */
+export function holds(slot: Slot, bundle: CertificateBundle, { seen }: Situation): boolean {
+  const value = seen.loadBalancer.ok ? seen.loadBalancer.value.env[slot.name] : undefined;
+  return typeof value === 'string' && bundle.matches(value);
+}
+
 /** When the certificate is near its end, nothing is left alone for longer than this. */
 const LONGEST_WAIT_LATE = { left: 1 / 6, ms: 6 * HOUR };
 

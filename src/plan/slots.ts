@@ -7,6 +7,7 @@
 import { isStagingIssuer } from '../certificates/authority.ts';
 import { CertificateBundle } from '../certificates/bundle.ts';
 import type { EnvValue } from '../marathon/app.ts';
+import type { Finding } from './sentences.ts';
 
 /** HAProxy takes 64 words on a `bind` line, which leaves room for 30 certificates. One more, and it does not start. */
 const MOST_CERTIFICATES = 30;
@@ -149,13 +150,15 @@ function isKnownOurs({ content }: Slot, ours: ReadonlySet<string>): boolean {
 }
 
 /** Why this certificate must not go into this slot: a test certificate never takes a real one's place. */
-export function slotObjection(slot: Slot, bundle: CertificateBundle, now: Date): string | undefined {
+export function slotObjection(slot: Slot, bundle: CertificateBundle, now: Date): Finding | undefined {
   const { content } = slot;
   if (!('bundle' in content) || !isStagingIssuer(bundle.issuer)) return undefined;
   const isReal = !content.bundle.selfSigned && !isStagingIssuer(content.bundle.issuer) && content.bundle.notAfter > now;
-  return isReal
-    ? `${slot.name} holds a certificate that browsers trust; one of a staging CA never replaces it`
-    : undefined;
+  if (!isReal) return undefined;
+  return {
+    why: `${slot.name} holds a certificate that browsers trust; one of a staging CA never replaces it`,
+    cure: `set LETSENCRYPT_SERVER_URL to a CA that browsers trust, or empty ${slot.name} if it is for tests`,
+  };
 }
 
 /** What an operator should know of the slots that are not ours, each with the way out. */

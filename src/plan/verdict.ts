@@ -1,7 +1,7 @@
 /**
  * The words of a decision: states, actions, and the pace of looking again.
  *
- * Pure. The rules in ordering.ts and installing.ts each return a Verdict or nothing; plan.ts puts them in order.
+ * Pure. The rules in ordering.ts, installing.ts and watching.ts each return a Verdict or nothing; plan.ts puts them in order.
  */
 import type { CertificateBundle } from '../certificates/bundle.ts';
 import type { Replacement } from '../certificates/ledger.ts';
@@ -29,6 +29,8 @@ export type State =
   /** Somebody else replaced ours twice within a day; it is not posted again that day. */
   | 'contested'
   | 'installing'
+  /** Issued, and outside INSTALL_WINDOW: what was there before is served well, and stays until the window opens. */
+  | 'waiting-for-window'
   /** Marathon is redeploying marathon-lb. */
   | 'deploying'
   /** …for longer than DEPLOYMENT_TIMEOUT. */
@@ -83,6 +85,8 @@ export interface Verdict extends Finding {
   readonly state: State;
   readonly actions?: readonly Action[];
   readonly looks?: readonly Look[];
+  /** What marathon-lb serves until the install window opens, where ours waits for that. */
+  readonly toBeServed?: CertificateBundle;
   /** When this answer may be another one, even if nobody wakes us. */
   readonly againAt: Date;
 }
@@ -102,7 +106,7 @@ export function earlier(one: Date, other: Date): Date {
 /** When to look again at something awaited since then: often at first, once a minute in the end. */
 export function pace(since: Date | undefined, at: Date): Date {
   const waited = since === undefined ? 0 : at.getTime() - since.getTime();
-  return later(at, Math.min(Math.max(waited / 4, SECOND / 2), MINUTE));
+  return later(at, Math.min(Math.max(waited / 4, SECOND / 10), MINUTE));
 }
 
 /** Names for a sentence: three of them, and how many more. */
