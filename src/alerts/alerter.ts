@@ -23,6 +23,7 @@ export interface AlerterTools {
 const BACKOFF_MS = { first: 10_000, longest: 15 * 60_000 };
 /** A Retry-After beyond this would lose the day. */
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
+const REPORT = 'it goes on by itself; this should not happen, so please report it with this line';
 /** Plans wake it; nothing else has to. */
 const UNTIL_WOKEN_MS = 24 * 3_600_000;
 
@@ -57,7 +58,7 @@ export class Alerter {
     while (!signal.aborted) {
       this.#woken = new AbortController(); // a plan that comes from here on ends the pause below
       const waitMs = await this.#turn(signal).catch((error: Error) => {
-        this.#tools.log.error({ err: error }, 'alerts failed'); // none should, and the loop must not end for it
+        this.#tools.log.error({ err: error, cure: REPORT }, 'alerts failed'); // none should, and the loop must not end for it
         return BACKOFF_MS.longest;
       });
       await pause(waitMs, AbortSignal.any([signal, this.#woken.signal]));

@@ -81,7 +81,7 @@ function alerts(status: Alert['status'], about: readonly Condition[], memory: Me
 
 function conditions(before: Memory, planned: Plan): readonly Condition[] {
   const { state, bundle } = planned.certificate;
-  const isProven = state === 'live' || state === 'degraded';
+  const isProven = state === 'live' || state === 'degraded' || state === 'waiting-for-window';
   const left = bundle && lifeLeft(bundle, planned.at);
   const isOther = state === 'not-served';
   return [

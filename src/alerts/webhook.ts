@@ -6,7 +6,8 @@
  */
 import http from 'node:http';
 import https from 'node:https';
-import { mask } from '../log.ts';
+import { mask } from '../mask.ts';
+import { responseTo } from '../response.ts';
 import type { Alert } from './sentences.ts';
 
 export type WebhookFormat = 'json' | 'slack';
@@ -45,33 +46,35 @@ export async function post(alert: Alert, options: WebhookOptions, signal: AbortS
   if (status < 200 || status >= 300) throw new WebhookError(`${who}: ${refusalOf(status)}`, waitIn(headers));
 }
 
-function answer(body: string, options: WebhookOptions, signal: AbortSignal): Promise<http.IncomingMessage> {
+async function answer(body: string, options: WebhookOptions, signal: AbortSignal): Promise<http.IncomingMessage> {
   const { url, timeoutMs, proxyEnv } = options;
   const client = url.startsWith('https:') ? https : http;
-  return new Promise((resolve, reject) => {
-    const request = client.request(url, {
-      method: 'POST',
-      agent: new client.Agent({ proxyEnv }),
-      headers: {
-        'content-type': 'application/json; charset=utf-8',
-        'content-length': Buffer.byteLength(body),
-        'user-agent': 'letsencrypt-dcos',
-      },
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-    });
-    request.once('response', resolve).once('error', reject).end(body);
+  const inTime = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const request = client.request(url, {
+    method: 'POST',
+    agent: new client.Agent({ proxyEnv, timeout: timeoutMs }), // of the way through a proxy, which no signal ends
+    headers: {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': Buffer.byteLength(body),
+      'user-agent': 'letsencrypt-dcos',
+    },
+    signal: inTime,
   });
+  return responseTo(request.end(body), inTime);
 }
 
 function reasonOf({ name, code, message }: NodeJS.ErrnoException, timeoutMs: number): string {
-  if (name === 'AbortError') return `no answer within ${timeoutMs / 1000} s`;
+  if (name === 'AbortError') return `no answer within ${timeoutMs / 1000} s${AGAIN}`;
   // Node's own advice stands behind a semicolon.
   const told = message.split(/[\n;]/, 1)[0] || 'no connection';
   const reason = code === undefined || told.includes(code) ? told : `${code}: ${told}`;
   return UNTRUSTED.test(code ?? '')
     ? `${reason}; a private root has to stand in a PEM file that NODE_EXTRA_CA_CERTS names`
-    : reason;
+    : reason + AGAIN;
 }
+
+const AGAIN =
+  '; it is tried again by itself: if that lasts, check the address, and HTTPS_PROXY if the way out leads through a proxy';
 
 /** OpenSSL's words for a chain that ends nowhere (its manual of `openssl verify`). */
 const UNTRUSTED = /SELF_SIGNED_CERT|UNABLE_TO_(GET_ISSUER_CERT|VERIFY_LEAF_SIGNATURE)/;
@@ -81,7 +84,7 @@ function refusalOf(status: number): string {
     return `HTTP ${status}, a redirect, which is not followed: set the address that it leads to`;
   if ([401, 403, 404, 410].includes(status))
     return `HTTP ${status}: the webhook is gone, or its URL is mistaken; set a new one`;
-  return `HTTP ${status}`;
+  return `HTTP ${status}: it is tried again by itself; if that lasts, see what the receiver has against it`;
 }
 
 /** In seconds or as a date (RFC 9110 §10.2.3). */

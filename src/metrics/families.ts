@@ -65,6 +65,7 @@ const STATES: Readonly<Record<State, true>> = {
   'not-installable': true,
   contested: true,
   installing: true,
+  'waiting-for-window': true,
   deploying: true,
   stuck: true,
   'not-served': true,

@@ -5,7 +5,6 @@
  * exact grammar, a look into a map, and refusals of fixed text that repeat nothing of what was asked. A token that is not
  * in the map may be another task's: see peers.ts for what asking costs at most.
  */
-import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Challenges } from '../acme/challenges.ts';
 import { digestOf, PEER_LIST_PATH, PEER_TOKEN_PATH, type Peers } from '../peers.ts';
 
@@ -14,45 +13,69 @@ export const CHALLENGE_PATH = '/.well-known/acme-challenge';
 /** base64url, as RFC 8555 §8.3 has it; at least 128 bits of entropy are 22 characters, some test CAs send fewer. */
 const TOKEN = /^[A-Za-z0-9_-]{16,128}$/;
 
-interface OfToken {
-  Params: { token: string };
-}
-
 export interface ChallengeDeps {
   readonly challenges: Pick<Challenges, 'answerTo' | 'tokens'>;
   readonly peers: Pick<Peers, 'answerTo'>;
   readonly isAlive: () => boolean;
 }
 
-export function addChallengeRoutes(server: FastifyInstance, { challenges, peers, isAlive }: ChallengeDeps): void {
-  const own = (token: string): string | undefined => (TOKEN.test(token) ? challenges.answerTo(token) : undefined);
-  const say = (reply: FastifyReply, answer: string | undefined): FastifyReply =>
-    answer === undefined ? sayPlainly(reply, 404) : sendText(reply, 200, answer);
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
 
-  // The Host header takes no part: redirects on the way may have changed it, and the token alone is the secret.
-  server.get<OfToken>(`${CHALLENGE_PATH}/:token`, async ({ params: { token } }, reply) =>
-    say(reply, own(token) ?? (TOKEN.test(token) ? await peers.answerTo(token) : undefined)),
-  );
+const NOT_FOUND: Answer = { status: 404, body: 'Not found.' };
+const BAD_REQUEST: Answer = { status: 400, body: 'Bad request.' };
+
+/**
+ * To a GET of this target. The Host header takes no part: redirects on the way may have changed it, and the token alone
+ * is the secret. Nothing that we serve needs an escape, so what holds one is not ours.
+ */
+export function answerTo(target: string, deps: ChallengeDeps): Answer | Promise<Answer> {
+  const path = pathOf(target);
+  if (path.includes('%')) return isEscaped(path) ? NOT_FOUND : BAD_REQUEST;
+  const at = path.lastIndexOf('/');
+  const [folder, name] = [path.slice(0, at), path.slice(at + 1)];
+  if (folder === CHALLENGE_PATH) return name === 'ping' ? ping(deps) : challenge(name, deps);
   // Asked by our other tasks, which must not be asked in turn: the map and nothing but the map.
-  server.get<OfToken>(`${PEER_TOKEN_PATH}/:token`, ({ params: { token } }, reply) => say(reply, own(token)));
-  server.get(PEER_LIST_PATH, (_request, reply) => say(reply, [...challenges.tokens].map(digestOf).join('\n')));
-  // Liveness only, never the certificates' state: with marathon-lb's --health-check a sick task gets no requests,
-  // and without requests it would never get its first certificate.
-  server.get(`${CHALLENGE_PATH}/ping`, (_request, reply) =>
-    isAlive() ? sendText(reply, 200, 'pong') : sendText(reply, 503, 'The main loop has not turned for too long.'),
-  );
+  if (folder === PEER_TOKEN_PATH) return found(own(name, deps));
+  if (path === PEER_LIST_PATH) return found([...deps.challenges.tokens].map(digestOf).join('\n'));
+  return NOT_FOUND;
 }
 
-const REFUSALS: Readonly<Record<number, string>> = { 404: 'Not found.', 500: 'Internal error.' };
-
-/** A refusal of fixed text. */
-export function sayPlainly(reply: FastifyReply, status: number): FastifyReply {
-  return sendText(reply, status, REFUSALS[status] ?? 'Bad request.');
+/** Liveness only, never the certificates' state: with marathon-lb's --health-check a sick task gets no requests, and
+ * without requests it would never get its first certificate. */
+function ping({ isAlive }: ChallengeDeps): Answer {
+  return isAlive()
+    ? found('pong')
+    : { status: 503, body: 'letsencrypt-dcos hangs: it has looked at nothing for more than 15 minutes. Restart it.' };
 }
 
-function sendText(reply: FastifyReply, status: number, body: string): FastifyReply {
-  return reply
-    .code(status)
-    .headers({ 'content-type': 'text/plain', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
-    .send(body);
+function challenge(token: string, deps: ChallengeDeps): Answer | Promise<Answer> {
+  const answer = own(token, deps);
+  if (answer !== undefined || !TOKEN.test(token)) return found(answer);
+  return deps.peers.answerTo(token).then(found);
+}
+
+function own(token: string, { challenges }: ChallengeDeps): string | undefined {
+  return TOKEN.test(token) ? challenges.answerTo(token) : undefined;
+}
+
+function found(body: string | undefined): Answer {
+  return body === undefined ? NOT_FOUND : { status: 200, body };
+}
+
+/** Without the query; and a proxy may ask by the whole URL (RFC 9112 §3.2.2). */
+function pathOf(target: string): string {
+  const [path = ''] = target.split('?', 1);
+  return path.replace(/^https?:\/\/[^/]*/i, '');
+}
+
+function isEscaped(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -4,7 +4,7 @@
  *
  * There is no way to say "this string is HTML already". Attributes are always written in double quotes.
  */
-import { maskForOperator } from '../log.ts';
+import { maskForOperator } from '../mask.ts';
 
 /** Finished markup; only `html` makes it. */
 export class Html {

@@ -3,7 +3,7 @@
  * are handed in. Kept off the load balancer by the app definition.
  */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { maskForOperator } from '../log.ts';
+import { maskForOperator } from '../mask.ts';
 
 export function addAdminRoutes(server: FastifyInstance, status: () => unknown, isReady: () => boolean): void {
   server.get('/ready', (_request, reply) => {
@@ -13,7 +13,10 @@ export function addAdminRoutes(server: FastifyInstance, status: () => unknown, i
   server.get('/api/status', (_request, reply) => sendJson(reply, 200, status()));
 }
 
-const REFUSALS: Readonly<Record<number, string>> = { 404: 'not found', 500: 'internal error' };
+const REFUSALS: Readonly<Record<number, string>> = {
+  404: 'not found: there are GET /, /api/status, /metrics and /ready, and where ADMIN_TOKEN is set POST /actions/retry and /actions/renew',
+  500: 'internal error',
+};
 
 /** A refusal of fixed text: an error's message may hold what the asker sent, or what he should not see. */
 export function sayInJson(reply: FastifyReply, status: number): FastifyReply {

@@ -3,8 +3,9 @@
  *
  * An SVG whose lengths are shares of its width, so that it needs neither a style attribute nor a script.
  */
+import { relative, span } from '../words.ts';
 import { type Html, html } from './html.ts';
-import { relative, span, time } from './page-words.ts';
+import { time } from './page-words.ts';
 
 export interface Life {
   readonly notBefore: Date;
@@ -25,7 +26,7 @@ export function lifetime({ notBefore, notAfter, renewAt }: Life, now: Date): Htm
 <svg role="img" aria-label="${`Lifetime of the certificate. ${told}`}" height="46">
 <g class="track"><rect class="calm" y="16" width="${renewal}%" height="14"/><rect class="window" x="${renewal}%" y="16" width="${round(100 - renewal)}%" height="14"/></g>
 <rect class="over" y="16" width="${over}%" height="14"/>
-<rect class="edge" x="${renewal}%" y="12" width="2" height="22"/>
+<svg x="100%" overflow="visible"><rect class="edge" x="-3" y="10" width="3" height="26"/></svg>
 <svg x="${over}%" overflow="visible"><path class="${isOver ? 'now late' : 'now'}" d="M-7 3h14l-7 10zM-1 12h2v24h-2z"/></svg>
 </svg>
 <dl class="stations">

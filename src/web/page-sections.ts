@@ -3,10 +3,11 @@
  */
 import type { InstanceServes, PlanFacts, Status } from '../status.ts';
 import type { DeploymentSeen, TimelineEvent } from '../timeline.ts';
+import { STATES, span, type Tone } from '../words.ts';
 import { type Html, html, type Part } from './html.ts';
 import { length, lifetime } from './page-lifetime.ts';
 import { table } from './page-table.ts';
-import { badge, STATES, sentence, span, type Tone, time } from './page-words.ts';
+import { badge, sentence, time } from './page-words.ts';
 
 const MOST_SHOWN = 10;
 
@@ -23,7 +24,7 @@ ${content}
 export function standing({ alive, plan, startedAt }: Status, now: Date): Html {
   if (!alive) {
     const why =
-      'The main loop has not turned for a long time. Marathon restarts this task when its health check fails.';
+      'It has looked at nothing for more than 15 minutes. Marathon restarts this task by its health check; without one, restart it by hand.';
     return hero('bad', { word: 'not alive', title: 'The program is stuck' }, html`<p>${why}</p>`);
   }
   if (plan === null) {
@@ -47,14 +48,20 @@ ${more}
 `;
 }
 
-export function nextSteps({ next }: PlanFacts, now: Date): Html {
+export function nextSteps({ next, installWindow }: PlanFacts, now: Date): Html {
   const shown = next.slice(0, MOST_SHOWN);
   return section(
     'next',
     'What comes next',
     html`<ul class="steps">${shown.map(({ what, at }) => html`<li><span class="what">${what}</span> <span class="when">${at === undefined ? 'now' : time(at, now)}</span></li>`)}</ul>
-${moreOf(next.length - shown.length)}`,
+${moreOf(next.length - shown.length)}
+${installWindow && html`<p class="more">${windowAsText(installWindow)}</p>`}`,
   );
+}
+
+function windowAsText({ text, says, awaited }: NonNullable<PlanFacts['installWindow']>): string {
+  const waits = awaited ? ' A new certificate waits for it; what is urgent does not wait.' : '';
+  return `Install window (INSTALL_WINDOW=${text}): ${says}.${waits}`;
 }
 
 function moreOf(count: number): Part {
@@ -78,7 +85,7 @@ ${order}
 <div><dt>Names</dt><dd>${wanted} of ${domains.length} that are wanted</dd></div>
 <div><dt>Issued by</dt><dd>${issuer}</dd></div>
 <div><dt>Lives</dt><dd>${length({ ...held, renewAt })}</dd></div>
-<div><dt>In marathon-lb as</dt><dd>${slot ?? 'no variable yet'}</dd></div>
+<div><dt>Variable of marathon-lb</dt><dd>${slot ?? 'none yet'}</dd></div>
 <div class="wide"><dt>SHA-256</dt><dd><code>${fingerprint}</code></dd></div>
 </dl>`,
   );

@@ -7,12 +7,13 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Status } from '../status.ts';
+import { STATES, type Tone } from '../words.ts';
 import { type Html, html, type Part } from './html.ts';
 import { actionForms } from './page-actions.ts';
 import { SCRIPT } from './page-script.ts';
 import * as sections from './page-sections.ts';
 import { STYLE } from './page-style.ts';
-import { STATES, type Tone, time } from './page-words.ts';
+import { time } from './page-words.ts';
 
 export interface PageOptions {
   readonly now: Date;

@@ -5,9 +5,11 @@
  * It makes requests on a visitor's word, so the word is held short: only names in the app's own HAPROXY_{n}_VHOST labels,
  * only `/`, only HEAD, only ports 80 and 443, about once a second. The one other thing a visitor chooses is http or https.
  */
+import { TLSSocket } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { pause } from '../pause.ts';
-import { listen, newServer, type PublicListener } from './server.ts';
+import type { PublicListener } from './listening.ts';
+import { listen, newServer } from './server.ts';
 import { byDns, type ConnectTo, transcriptOf } from './transcript.ts';
 
 const PAUSE_MS = 1_000;
@@ -18,23 +20,31 @@ export interface TestAppOptions {
   readonly port: number;
   /** The task's environment: Marathon puts the app's labels there as MARATHON_APP_LABEL_…. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** PEMs to speak HTTPS with, and nothing else; undefined: plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   readonly connectTo?: ConnectTo;
 }
 
 export async function listenTestApp(o: TestAppOptions): Promise<PublicListener> {
   const vhosts = vhostsIn(o.env);
   const fetcher = new OwnUrl(o.connectTo ?? byDns);
-  const server = newServer((reply, status) => say(reply, status, status === 404 ? 'Not found.' : 'Cannot do that.'));
+  const refuse = (reply: FastifyReply, status: number): FastifyReply =>
+    say(reply, status, status === 404 ? 'Not found.' : 'Cannot do that.');
+  const server = newServer(refuse, o.tls);
   server.get('/health', (_request, reply) => say(reply, 200, 'ok'));
   server.get('/*', async (request, reply) => {
     const host = hostIn(request.headers.host);
     if (host === undefined || !vhosts.has(host)) {
-      return say(reply, 421, 'This app answers for the names of its own HAPROXY_0_VHOST label only.');
+      return say(
+        reply,
+        421,
+        'This app answers for the names of its own HAPROXY_0_VHOST label only. Ask by one of these, or add this one there.',
+      );
     }
     // Its own fetch comes back here: HEAD never fetches, so there is no loop.
     if (request.method === 'HEAD') return say(reply, 200, '');
     const transcript = await fetcher.transcript(`${schemeOf(request)}://${host}/`);
-    if (transcript !== undefined) return say(reply, 200, transcript);
+    if (transcript !== undefined) return say(reply, 200, transcript + innerHop(request));
     return say(reply.header('retry-after', '1'), 429, 'About one request a second, please.');
   });
   const listener = await listen(server, { host: o.host, port: o.port, setting: 'HTTP_PORT' });
@@ -74,6 +84,12 @@ function hostIn(header: string | undefined): string | undefined {
 function schemeOf(request: FastifyRequest): 'http' | 'https' {
   const said = String(request.headers['x-forwarded-proto'] ?? '').split(',');
   return said.at(-1)?.trim().toLowerCase() === 'https' ? 'https' : 'http';
+}
+
+/** What a visitor cannot see: how the load balancer came here. */
+function innerHop({ raw: { socket } }: FastifyRequest): string {
+  if (!(socket instanceof TLSSocket)) return '* The load balancer came to this app by plain HTTP\n';
+  return `* The load balancer came to this app by ${socket.getProtocol()} / ${socket.getCipher().standardName}\n`;
 }
 
 function say(reply: FastifyReply, status: number, text: string): FastifyReply {

@@ -8,6 +8,7 @@ import { lookup } from 'node:dns/promises';
 import http from 'node:http';
 import https from 'node:https';
 import type { TLSSocket } from 'node:tls';
+import { responseTo } from '../response.ts';
 
 /** Where a name and port are really reached; tests have no public DNS and no port 80. */
 export type ConnectTo = (host: string, port: number) => Promise<{ address: string; port: number }>;
@@ -81,9 +82,7 @@ async function head(url: URL, { connectTo, signal }: Hop, tell: Tell): Promise<s
       tellRequest();
     });
   });
-  const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-    request.once('response', resolve).once('error', reject).end();
-  });
+  const response = await responseTo(request.end(), signal);
   response.resume();
   tellResponse(response, tell);
   return FOLLOWED.has(response.statusCode ?? 0) ? response.headers.location : undefined;
