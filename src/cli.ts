@@ -1,53 +1,139 @@
 /**
- * The commands: run, once, plan, config and the test app, each with its line of --help made from the same table.
+ * The command line: the commands with what they take, and their lines of --help made from the same table.
  *
- * A command resolves to the exit code: 0 done, 1 not done (the reason was told), 2 a mistake in settings or arguments.
+ * What a command does stands in commands/, and is loaded only when it is asked for.
  */
 import { parseArgs } from 'node:util';
-import { ConfigError, type Environment, effectiveSettings, parseConfig, SETTINGS } from './config.ts';
-import { createLog, describeError, mask } from './log.ts';
-import type { Plan } from './plan/plan.ts';
-import { become } from './privileges.ts';
-import { planAsJson, planAsText } from './status.ts';
+import type { Command, Commands, Context, Given } from './commands/command.ts';
+import { help, helpOn } from './commands/help.ts';
+import { unknown } from './commands/nearest.ts';
+import { ConfigError } from './config.ts';
+import { describeError, mask } from './mask.ts';
+import { harmless } from './printable.ts';
 import { VERSION } from './version.ts';
 
-export interface Context {
-  readonly env: Environment;
-  /** Aborts when the process is asked to end. */
-  readonly signal: AbortSignal;
-  readonly out: (text: string) => void;
-  readonly err: (text: string) => void;
-}
-
-interface Command {
-  readonly summary: string;
-  readonly run: (context: Context, json: boolean) => Promise<number>;
-}
-
-const COMMANDS: Readonly<Record<string, Command>> = {
-  run: { summary: 'keep the certificate alive, for years (the default)', run: keep },
-  once: { summary: 'one pass to the end: exit code 0 when the certificate was seen on the wire', run: onePass },
-  plan: { summary: 'show what would be done and why; changes nothing (--json for scripts)', run: preview },
-  config: { summary: 'show the effective settings, secrets masked (--json for scripts)', run: showConfig },
-  'test-app': { summary: 'serve the test application, which shows its own URL as curl sees it', run: testApp },
+const COMMANDS: Commands = {
+  run: {
+    summary: 'keep the certificate alive, for years (the default)',
+    load: async () => (await import('./commands/run.ts')).run,
+  },
+  once: {
+    summary: 'one pass to the end: exit code 0 when the certificate was seen on the wire',
+    load: async () => (await import('./commands/once.ts')).once,
+  },
+  status: {
+    summary: 'show how it stands: asks a running instance, or looks into a state folder',
+    options: {
+      url: { value: 'URL', summary: 'the admin port of the instance to ask, http://HOST:PORT' },
+      state: { value: 'DIR', summary: 'look into this state folder instead; nothing is changed in it' },
+    },
+    more: [
+      'Without an option the instance is looked for on this machine (as by dcos task exec), then where Marathon shows',
+      'the app MARATHON_APP_ID.',
+    ],
+    load: async () => (await import('./commands/status.ts')).status,
+  },
+  doctor: {
+    summary: 'look at all that a certificate depends on: a line each, with the cure; changes nothing',
+    operands: { usage: '[name…]', least: 0, most: 100 },
+    more: [
+      'With names only these are looked at: also such as are not in the labels yet, before they are added.',
+      'To see the routes and the state folder, run it inside the container (dcos task exec).',
+    ],
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
+  plan: {
+    summary: 'show what would be done and why; changes nothing',
+    load: async () => (await import('./commands/plan.ts')).plan,
+  },
+  obtain: {
+    summary: 'order a certificate for DOMAINS and write it to files; needs no Marathon',
+    options: { out: { value: 'DIR', summary: 'the folder for fullchain.pem, privkey.pem and bundle.pem' } },
+    load: async () => (await import('./commands/obtain.ts')).obtain,
+  },
+  audit: {
+    summary: 'grade the TLS and HTTP of a live name as SSL Labs would, and tell what mends it',
+    operands: { usage: 'NAME|URL', least: 1, most: 1 },
+    options: {
+      at: {
+        value: 'HOST[:PORT]',
+        summary: 'ask there (one load balancer instance, say), and not where the name leads',
+      },
+      'http-port': { value: 'PORT', summary: 'where plain http answers (80)' },
+      ca: { value: 'FILE', summary: 'trust the certificates in this PEM file too, for a CA of your own' },
+      'at-least': { value: 'GRADE', summary: 'exit code 1 when the grade is worse: A+, A, A-, B, C, D, E or F' },
+    },
+    more: ['It looks from outside, needs no Marathon and no setting, and breaks nothing: handshakes and two requests.'],
+    load: async () => (await import('./commands/audit.ts')).audit,
+  },
+  config: {
+    summary: 'show the settings in force, secrets masked',
+    load: async () => (await import('./commands/config.ts')).config,
+  },
+  'test-app': {
+    summary: 'serve the test application, which shows its own URL as curl sees it',
+    options: {
+      tls: {
+        value: 'HOW',
+        summary: 'HTTPS instead of HTTP: snakeoil (made at start), or a PEM file with chain and key',
+      },
+    },
+    load: async () => (await import('./commands/test-app.ts')).testApp,
+  },
+  completion: {
+    summary: 'print a script that lets the shell complete these commands',
+    operands: { usage: 'bash|zsh|fish', least: 1, most: 1, choices: () => ['bash', 'zsh', 'fish'] },
+    more: [
+      'To try it:  source <(letsencrypt-dcos completion bash)',
+      'To keep it, write it to where your shell looks:',
+      '  bash  /etc/bash_completion.d/letsencrypt-dcos',
+      '  zsh   a file _letsencrypt-dcos in a folder of $fpath',
+      '  fish  ~/.config/fish/completions/letsencrypt-dcos.fish',
+    ],
+    load: async () => (await import('./commands/completion.ts')).completionOf(COMMANDS),
+  },
+  help: {
+    summary: 'show this text, or more about a command',
+    operands: { usage: '[command]', least: 0, most: 1, choices: () => Object.keys(COMMANDS) },
+    load:
+      async () =>
+      async (context, { operands: [name] }) => {
+        context.out(name === undefined ? help(COMMANDS) : helpOn(COMMANDS, name));
+        return 0;
+      },
+  },
 };
 
-/** Understands the arguments and carries the command out. */
-export async function main(args: readonly string[], context: Context): Promise<number> {
+const EVERYWHERE = {
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+  json: { type: 'boolean' },
+} as const;
+
+/** Understands the arguments and carries the command out; resolves to the exit code. */
+export async function main(args: readonly string[], surroundings: Context): Promise<number> {
+  const context = writingHarmless(surroundings);
   const parsed = understand(args);
   if (typeof parsed === 'string') {
-    context.err(`${parsed}\n\n${help()}`);
+    context.err(`${parsed}\nletsencrypt-dcos --help tells what there is.\n`);
     return 2;
   }
-  if (parsed.help) context.out(help());
-  else if (parsed.version) context.out(`${VERSION}\n`);
-  else return attempt(parsed.command, context, parsed.json);
+  if (parsed.show === 'version') context.out(`${VERSION}\n`);
+  else if (parsed.show === 'help')
+    context.out(parsed.name === undefined ? help(COMMANDS) : helpOn(COMMANDS, parsed.name));
+  else return attempt(parsed.command, context, parsed.given);
   return 0;
 }
 
-async function attempt(command: Command, context: Context, json: boolean): Promise<number> {
+function writingHarmless(context: Context): Context {
+  const { out, err } = context;
+  return { ...context, out: (text) => out(harmless(text)), err: (text) => err(harmless(text)) };
+}
+
+async function attempt(command: Command, context: Context, given: Given): Promise<number> {
   try {
-    return await command.run(context, json);
+    const run = await command.load();
+    return await run(context, given);
   } catch (error) {
     if (context.signal.aborted) return 1;
     const isConfig = error instanceof ConfigError;
@@ -58,114 +144,56 @@ async function attempt(command: Command, context: Context, json: boolean): Promi
 
 interface Understood {
   readonly command: Command;
-  readonly json: boolean;
-  readonly help: boolean;
-  readonly version: boolean;
+  /** Undefined: no command was named. */
+  readonly name: string | undefined;
+  readonly show: 'help' | 'version' | undefined;
+  readonly given: Given;
 }
 
 /** What was asked for, or what is wrong with it. */
 function understand(args: readonly string[]): Understood | string {
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-    const [name = 'run', ...rest] = positionals;
-    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (command === undefined) return `There is no command '${name}'.`;
-    if (rest.length > 0) return `'${name}' takes no argument, not '${rest.join(' ')}'.`;
-    return { command, json: values.json ?? false, help: values.help ?? false, version: values.version ?? false };
+    const { values, positionals } = parseArgs({ args: [...args], options: allOptions(), allowPositionals: true });
+    const [name, ...operands] = positionals;
+    const command = Object.hasOwn(COMMANDS, name ?? 'run') ? COMMANDS[name ?? 'run'] : undefined;
+    if (command === undefined) return unknown('command', name ?? '', Object.keys(COMMANDS));
+    const { help, version, json = false, ...options } = values;
+    const show = help ? 'help' : version ? 'version' : undefined;
+    const wrong = show === undefined ? misfit(name ?? 'run', command, operands, Object.keys(options)) : undefined;
+    return wrong ?? { command, name, show, given: { operands, json: json === true, options: texts(options) } };
   } catch (error) {
-    return (error as Error).message;
+    return told(error as Error & { readonly code?: string });
   }
 }
 
-const OPTIONS = {
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean', short: 'v' },
-  json: { type: 'boolean' },
-} as const;
-
-/** All there is to know for a start; settings are told by name, their meaning stands in the README. */
-function help(): string {
-  const commands = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
-  const settings = SETTINGS.map(({ name, default: fallback }) => `  ${name.padEnd(32)} ${fallback}`.trimEnd());
-  return [
-    `letsencrypt-dcos ${VERSION}: keeps the certificates of marathon-lb alive.`,
-    '',
-    'Usage: letsencrypt-dcos [command] [--json]',
-    '',
-    ...commands,
-    '',
-    '  -h, --help     this text',
-    '  -v, --version  the release',
-    '',
-    'Exit codes: 0 done, 1 not done, 2 mistaken settings or arguments.',
-    '',
-    'Settings, from the environment, and their defaults:',
-    '',
-    ...settings,
-    '',
-  ].join('\n');
+/** parseArgs explains how an operand may begin with a dash, which here none does. */
+function told({ code, message }: Error & { readonly code?: string }): string {
+  const [, typed] = /'(--?[^'\s]*)/.exec(message) ?? [];
+  if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || typed === undefined) return message;
+  const known = Object.keys(allOptions()).map((name) => `--${name}`);
+  return unknown('option', typed, known);
 }
 
-async function keep({ env, signal }: Context): Promise<number> {
-  const { service } = await prepare(env);
-  await service.run(signal);
-  return 0;
+/** Those of all commands at once: which of them the command takes is looked at when it is known. */
+function allOptions() {
+  const own = Object.values(COMMANDS).flatMap(({ options = {} }) => Object.keys(options));
+  return { ...Object.fromEntries(own.map((name) => [name, { type: 'string' } as const])), ...EVERYWHERE };
 }
 
-/** States in which we, or Marathon for us, are at work; the others end the command when they last, or promise to. */
-const WORKING = new Set<Plan['certificate']['state']>(['ordering', 'installing', 'deploying']);
-const PATIENCE_MS = 60_000;
-/** Without Marathon one more look, and that is it: a wrong address does not mend itself. */
-const BLIND_PATIENCE_MS = 15_000;
-
-async function onePass({ env, signal, out }: Context): Promise<number> {
-  const finished = new AbortController();
-  let last: Plan | undefined;
-  let idleSince: number | undefined;
-  const { service } = await prepare(env, (planned) => {
-    last = planned;
-    const { state } = planned.certificate;
-    idleSince = WORKING.has(state) ? undefined : (idleSince ?? Date.now());
-    const patienceMs = state === 'blind' ? BLIND_PATIENCE_MS : PATIENCE_MS;
-    const isInVain = idleSince !== undefined && planned.checkAgainAt.getTime() - idleSince > patienceMs;
-    if (state === 'live' || isInVain || planned.paused) finished.abort();
-  });
-  await service.run(AbortSignal.any([signal, finished.signal]));
-  if (last !== undefined) out(planAsText(last));
-  return last?.certificate.state === 'live' ? 0 : 1;
+function texts(options: Readonly<Record<string, string | boolean | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, String(value)]));
 }
 
-async function preview({ env, signal, out }: Context, json: boolean): Promise<number> {
-  const { service } = await prepare({ ...env, LOG_LEVEL: 'silent' });
-  const planned = await service.preview(signal);
-  out(json ? `${JSON.stringify(planAsJson(planned), null, 2)}\n` : planAsText(planned));
-  return 0;
+/** What the command does not take, or lacks. */
+function misfit(name: string, command: Command, operands: readonly string[], options: readonly string[]) {
+  const { usage, least, most, choices } = command.operands ?? NO_OPERANDS;
+  const stranger = options.find((option) => !Object.hasOwn(command.options ?? {}, option));
+  if (stranger !== undefined) return `'${name}' takes no --${stranger}.`;
+  if (operands.length < least) return `'${name}' needs ${usage}.`;
+  if (operands.length > most) return `'${name}' takes ${usage}, not '${operands.slice(most).join(' ')}'.`;
+  const words = choices?.() ?? operands;
+  const odd = operands.find((operand) => !words.includes(operand));
+  return odd === undefined ? undefined : `'${name}' takes ${usage}. ${unknown('argument', odd, words)}`;
 }
 
-/** What only `run` and its kin load: `--help` and `config` need neither servers nor clients. */
-async function prepare(env: Environment, onPlan?: (planned: Plan) => void) {
-  const config = parseConfig(env);
-  const log = createLog({ level: config.logLevel });
-  for (const warning of config.warnings) log.warn({ warning }, 'odd setting');
-  const { Service } = await import('./service.ts');
-  return { service: await Service.create(config, log, onPlan) };
-}
-
-/** The settings are shown even where they are wrong, for that is when they are looked at. */
-async function showConfig({ env, out }: Context, json: boolean): Promise<number> {
-  const settings = effectiveSettings(env);
-  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
-  out(json ? `${JSON.stringify(settings, null, 2)}\n` : lines.join(''));
-  parseConfig(env);
-  return 0;
-}
-
-async function testApp({ env, signal }: Context): Promise<number> {
-  const { listenTestApp } = await import('./web/test-app.ts');
-  const { listenAddress: host, httpPort: port, runAs } = parseConfig(env);
-  const listener = await listenTestApp({ host, port, env });
-  become(runAs);
-  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-  await listener.close();
-  return 0;
-}
+const NO_OPERANDS: NonNullable<Command['operands']> = { usage: 'no argument', least: 0, most: 0 };
