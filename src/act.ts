@@ -4,44 +4,18 @@
  * Nothing is decided and nothing is repeated here. A failure becomes data, which the next plan reads: an order's in the
  * ledger, a PUT's in `failedInstall`. The order runs beside the loop, which goes on looking; there is one at a time.
  */
-import { judge } from './acme/catalogue.ts';
-import type { OrderDeps } from './acme/order.ts';
-import { AcmeError } from './acme/problem.ts';
-import { gateOf } from './certificates/authority.ts';
-import { type CertificateBundle, objections } from './certificates/bundle.ts';
-import {
-  type Failure,
-  type Ledger,
-  withFailures,
-  withIssued,
-  withOrder,
-  withoutHolds,
-  withPosted,
-  withReplacement,
-  withSpent,
-} from './certificates/ledger.ts';
-import { renewAt } from './certificates/renewal.ts';
-import type { CertificateSpec } from './certificates/spec.ts';
+import type { CertificateBundle } from './certificates/bundle.ts';
+import { type Ledger, withoutHolds, withPosted, withReplacement } from './certificates/ledger.ts';
+import { type IssueTools, issue, noteFailure } from './issue.ts';
 import type { Log } from './log.ts';
 import type { MarathonClient } from './marathon/client.ts';
 import { MarathonError } from './marathon/error.ts';
 import type { FailedInstall, Observation, RunningOrder } from './plan/observation.ts';
 import type { Action } from './plan/verdict.ts';
 import { keepPrevious, putBack } from './restore.ts';
-import type { OrderInFlight, Store } from './store.ts';
 
-export interface Tools {
-  readonly directoryUrl: string;
-  /** Stands for the settings that an order is made with. */
-  readonly settingsMark: string;
+export interface Tools extends Omit<IssueTools, 'onUnsaved'> {
   readonly marathon: Pick<MarathonClient, 'app' | 'putEnv'>;
-  readonly store: Store;
-  /** One order at the CA; what goes wrong there is an AcmeError. */
-  readonly obtain: (
-    spec: CertificateSpec,
-    resume: OrderInFlight | undefined,
-    deps: Pick<OrderDeps, 'journal' | 'onProgress' | 'signal'>,
-  ) => Promise<CertificateBundle>;
   readonly log: Log;
   readonly wake: () => void;
 }
@@ -108,7 +82,7 @@ export class Actions {
         return this.#restore(action, seen, signal);
       case 'forget':
         return this.#tools.store.dropPrevious().catch((error: Error) => {
-          this.#tools.log.warn({ err: error }, 'what was served before is still kept');
+          this.#tools.log.warn({ err: error }, 'what was served before is still kept: tried again at the next look');
         });
     }
   }
@@ -149,62 +123,35 @@ export class Actions {
     }
   }
 
-  async #obtain({ spec, resume }: Issue, signal: AbortSignal): Promise<void> {
-    const { store, directoryUrl, log } = this.#tools;
+  async #obtain(action: Issue, signal: AbortSignal): Promise<void> {
+    const { log } = this.#tools;
     const startedAt = Date.now();
-    log.info({ domains: spec.domains, resumed: resume !== undefined }, 'order started');
-    const bundle = await this.#tools.obtain(spec, resume, {
-      journal: this.#journal(),
+    log.info({ domains: action.spec.domains, resumed: action.resume !== undefined }, 'order started');
+    const { domains, notAfter, fingerprint } = await issue(this.#issuing(), action, {
       onProgress: (progress) => {
         if (this.#order !== undefined) this.#order = { ...this.#order, progress };
       },
       signal,
     });
-    const { domains, notAfter, fingerprint } = bundle;
-    // First, for it has been spent, whether it is of use or not, and whatever becomes of us before the next line.
-    const certificate = { at: new Date(), directory: directoryUrl, names: spec.domains, fingerprint };
-    await this.#remember((ledger) => withSpent(ledger, certificate));
-    await this.#inspect(bundle, spec);
-    await this.#remember((ledger) => withIssued(ledger, certificate));
-    await store.saveBundle(bundle, directoryUrl);
     log.info({ domains, notAfter, fingerprint, tookMs: Date.now() - startedAt }, 'certificate issued');
   }
 
-  /** The state folder, as an order sees it: each newOrder is counted before it is sent. */
-  #journal(): OrderDeps['journal'] {
-    const { store } = this.#tools;
-    return {
-      account: (directory) => store.account(directory),
-      saveAccount: (account) => store.saveAccount(account),
-      noteOrder: (directory) => store.changeLedger((ledger) => withOrder(ledger, { at: new Date(), directory })),
-      saveOrder: (order) => store.saveOrder(order),
-      clearOrder: () => store.clearOrder(),
-    };
-  }
-
-  /** What the CA sent is kept only if it may be installed, and helps: else the next plan would order at once, for ever. */
-  async #inspect(bundle: CertificateBundle, { domains }: CertificateSpec): Promise<void> {
-    const now = new Date();
-    const { directoryUrl, store } = this.#tools;
-    const bad = [...objections(bundle, { domains, now, ...gateOf(directoryUrl) })];
-    if (renewAt(bundle) <= now) bad.push('it is due for renewal already (is the clock right?)');
-    if (bad.length === 0) return;
-    await store.clearOrder();
-    throw new AcmeError({ type: 'badCertificate', detail: `the certificate that the CA sent: ${bad.join('; ')}` });
+  #issuing(): IssueTools {
+    return { ...this.#tools, onUnsaved: (error) => this.#unsaved(error) };
   }
 
   async #orderFailed({ spec }: Issue, error: Error): Promise<void> {
-    const { log, directoryUrl: directory, settingsMark: settings } = this.#tools;
-    const at = new Date();
-    const failures: readonly Failure[] = judge(error, spec.domains).map((one) => ({ ...one, at, directory, settings }));
-    log.warn({ domains: spec.domains, err: error }, 'order failed');
-    await this.#remember((ledger) => withFailures(ledger, failures));
+    this.#tools.log.warn({ domains: spec.domains, err: error }, 'order failed');
+    await noteFailure(this.#issuing(), spec, error);
   }
 
   /** What could not be written down is told; what has happened has happened all the same. */
   async #remember(change: (ledger: Ledger) => Ledger): Promise<void> {
-    const { store, log } = this.#tools;
-    await store.changeLedger(change).catch((error: Error) => log.error({ err: error }, 'ledger not saved'));
+    await this.#tools.store.changeLedger(change).catch((error: Error) => this.#unsaved(error));
+  }
+
+  #unsaved(error: Error): void {
+    this.#tools.log.error({ err: error }, 'what was done could not be noted in the state folder');
   }
 
   async #install(action: Install, seen: Observation, signal: AbortSignal): Promise<void> {

@@ -133,7 +133,7 @@ export class Observer {
   async #closer(look: Look, before: Observation, planned: Plan, signal: AbortSignal): Promise<Observation> {
     if (!before.loadBalancer.ok) return before;
     const lb = before.loadBalancer.value;
-    const { domains, bundle } = planned.certificate;
+    const { domains, toBeServed } = planned.certificate;
     switch (look) {
       case 'routes':
         this.#routes = await this.#lookAtRoutes(lb, domains, signal);
@@ -142,8 +142,8 @@ export class Observer {
         this.#preflight = await this.#lookAhead(planned.preflightDue, domains, { lb, signal });
         return { ...before, at: new Date(), preflight: this.#preflight };
       case 'wire':
-        if (bundle === undefined) return before;
-        this.#wire = await this.#lookAtWire(lb, commonTo(domains, bundle.domains), bundle.fingerprint, signal);
+        if (toBeServed === undefined) return before;
+        this.#wire = await this.#lookAtWire(lb, commonTo(domains, toBeServed.domains), toBeServed.fingerprint, signal);
         return { ...before, at: this.#wire.at, wire: this.#wire };
       case 'queue':
         return { ...before, queue: await seen(() => this.#senses.marathon.queue(signal), signal) };
@@ -270,7 +270,7 @@ function followUp(look: PreflightLook, before: PreflightSeen | undefined, at: Da
 }
 
 /** The running tasks of marathon-lb, each with the host ports that its own port 80 and 443 became. */
-function instancesOf(lb: App, { loadBalancer }: Config): readonly LoadBalancerInstance[] {
+export function instancesOf(lb: App, { loadBalancer }: Pick<Config, 'loadBalancer'>): readonly LoadBalancerInstance[] {
   return lb.tasks
     .filter(({ state }) => state === 'TASK_RUNNING')
     .map((task) => ({

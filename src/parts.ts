@@ -22,8 +22,8 @@ const WEBHOOK_TIMEOUT_MS = 10_000;
 
 /** The settings that decisions depend on. */
 export function policyOf(config: Config, files: CaFiles): Policy {
-  const { appId, taskId, domains, takeOver, restore, pause, deploymentTimeoutMs, loadBalancer, acme, preflight } =
-    config;
+  const { appId, taskId, domains, takeOver, restore, pause, installWindow, deploymentTimeoutMs } = config;
+  const { loadBalancer, acme, preflight } = config;
   const { directoryUrl, keyType } = acme;
   const { id: loadBalancerId, certEnv } = loadBalancer;
   return {
@@ -39,6 +39,7 @@ export function policyOf(config: Config, files: CaFiles): Policy {
     takeOver,
     restore,
     pause,
+    installWindow,
     deploymentTimeoutMs,
   };
 }
@@ -70,7 +71,7 @@ export async function readCaFiles({ acme, marathon }: Config): Promise<CaFiles> 
     path === undefined
       ? undefined
       : readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-          problems.push(`${name} must be a file we can read, not '${path}' (${error.code})`);
+          problems.push(`${name} must be a PEM file that this process can read, not '${path}' (${error.code})`);
           return undefined;
         });
   const files = {
@@ -106,7 +107,7 @@ async function openAuthority(config: Config, caPem: string | undefined): Promise
   return transport.openAuthority(authorityOptions(config, caPem));
 }
 
-function authorityOptions({ acme }: Config, caPem: string | undefined): AuthorityOptions {
+export function authorityOptions({ acme }: Config, caPem: string | undefined): AuthorityOptions {
   const { directoryUrl, email, timeoutMs, proxyEnv } = acme;
   return { directoryUrl, caPem, email, timeoutMs, proxyEnv, userAgent: `letsencrypt-dcos/${VERSION}` };
 }

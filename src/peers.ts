@@ -16,6 +16,7 @@ import { createHash } from 'node:crypto';
 import http from 'node:http';
 import { type App, hostPort } from './marathon/app.ts';
 import { pause } from './pause.ts';
+import { bodyOf, responseTo } from './response.ts';
 
 /** Outside the path prefix that marathon-lb leads to us: only those who reach the task itself can ask here. */
 export const PEER_LIST_PATH = '/peer/tokens';
@@ -201,16 +202,7 @@ interface Where {
 
 /** The body of a 200, if it is no longer than this. Redirects are not followed. */
 async function get(where: Where, limit: number, signal: AbortSignal): Promise<string | undefined> {
-  const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-    http.get({ ...where, agent: false, signal }, resolve).once('error', reject);
-  });
+  const response = await responseTo(http.get({ ...where, agent: false, signal }), signal);
   if (response.statusCode !== 200) return void response.destroy();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limit) return undefined; // leaving the loop destroys the stream
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('latin1');
+  return (await bodyOf(response, limit))?.toString('latin1');
 }

@@ -35,6 +35,7 @@ const SHORTEST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 /** After a pass that threw, which none should. */
 const AFTER_ERROR_MS = 30_000;
+const REPORT = 'everything is looked at again in 30 s; this should not happen, so please report it with this line';
 /** One look may lead to another: the routes, then the preflight, then the routes once more if that took its time. */
 const LOOKS = 3;
 
@@ -84,7 +85,7 @@ export class Reconciler {
     try {
       return await this.#turn(signal);
     } catch (error) {
-      if (!signal.aborted) this.#log.error({ err: error as Error }, 'pass failed');
+      if (!signal.aborted) this.#log.error({ err: error as Error, cure: REPORT }, 'pass failed');
       this.#turns = { ...this.#turns, failedPasses: this.#turns.failedPasses + 1 };
       return AFTER_ERROR_MS;
     }

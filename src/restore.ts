@@ -29,7 +29,12 @@ export async function keepPrevious(
   const values = Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
   await store
     .keepPrevious({ fingerprint: posting.fingerprint, values, at: new Date() })
-    .catch((error: Error) => log.warn({ err: error }, 'what is served now is not kept: it could not be put back'));
+    .catch((error: Error) =>
+      log.warn(
+        { err: error },
+        'what is served now is not kept: should no load balancer start with the new one, it cannot be put back',
+      ),
+    );
 }
 
 /**
@@ -49,7 +54,11 @@ export async function putBack(
   const { deploymentId } = await marathon.putEnv(fresh, kept.values, signal, { force: true });
   log.warn({ slots, deploymentId, fingerprint }, 'certificate taken back');
   await remember(store, log, (ledger) => withoutPosted(ledger, slots));
-  await store.dropPrevious().catch((error: Error) => log.error({ err: error }, 'state not saved'));
+  await store
+    .dropPrevious()
+    .catch((error: Error) =>
+      log.error({ err: error }, 'what was put back is still kept: tried again at the next look'),
+    );
   return deploymentId;
 }
 
@@ -60,5 +69,7 @@ function withoutPosted(ledger: Ledger, slots: readonly string[]): Ledger {
 }
 
 async function remember(store: RestoreTools['store'], log: Log, change: (ledger: Ledger) => Ledger): Promise<void> {
-  await store.changeLedger(change).catch((error: Error) => log.error({ err: error }, 'ledger not saved'));
+  await store
+    .changeLedger(change)
+    .catch((error: Error) => log.error({ err: error }, 'what was done could not be noted in the state folder'));
 }

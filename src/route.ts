@@ -7,9 +7,10 @@
  */
 import http from 'node:http';
 import https from 'node:https';
-import type { Challenges } from './acme/challenges.ts';
+import type { Prober } from './acme/challenges.ts';
 import { type Answer, CHALLENGE_PATH, FOLLOWED, heard, MAX_REDIRECTS, readAnswer } from './asking.ts';
 import { mapBounded } from './bounded.ts';
+import { responseTo } from './response.ts';
 
 export interface LoadBalancerInstance {
   readonly taskId: string;
@@ -44,7 +45,7 @@ const MAX_BODY_BYTES = 4096;
 export async function lookAtRoutes(
   instances: readonly LoadBalancerInstance[],
   domains: readonly string[],
-  deps: { challenges: Challenges; timeoutMs: number; signal: AbortSignal },
+  deps: { challenges: Prober; timeoutMs: number; signal: AbortSignal },
 ): Promise<readonly RouteLook[]> {
   const { challenges, timeoutMs, signal } = deps;
   const { token, answer } = challenges.newProbe();
@@ -170,13 +171,15 @@ class Door {
         connected = !socket.connecting; // a kept one is
         if (!connected) socket.once('connect', () => (connected = true));
       });
-      request.once('response', (response) => readAnswer(response, MAX_BODY_BYTES).then(resolve, reject));
-      request.once('error', (error: NodeJS.ErrnoException) => {
-        // A kept connection that the other side closed meanwhile says nothing; a new one does.
-        const stale = request.reusedSocket && error.code === 'ECONNRESET' && !retried;
-        if (stale) resolve(this.#request(url, port, signal, true));
-        else reject(connected ? error : new Unresponsive(`cannot connect to ${host}:${port}: ${reasonOf(error)}`));
-      });
+      responseTo(request, signal).then(
+        (response) => readAnswer(response, MAX_BODY_BYTES).then(resolve, reject),
+        (error: NodeJS.ErrnoException) => {
+          // A kept connection that the other side closed meanwhile says nothing; a new one does.
+          const stale = request.reusedSocket && error.code === 'ECONNRESET' && !retried;
+          if (stale) resolve(this.#request(url, port, signal, true));
+          else reject(connected ? error : new Unresponsive(`cannot connect to ${host}:${port}: ${reasonOf(error)}`));
+        },
+      );
     });
   }
 }

@@ -1,25 +1,18 @@
 /**
  * `run` and its kin: puts the parts together, starts them, and stops them in reverse.
- *
- * Here is where the outside wakes the loop: Marathon's events, the daily check, SIGHUP, an order that ended. None of
- * them says what changed.
  */
-import { randomInt } from 'node:crypto';
-import { createTask, type ScheduledTask, validate } from 'node-cron';
-import { Challenges } from './acme/challenges.ts';
 import { obtain } from './acme/order.ts';
 import { preflight } from './acme/preflight.ts';
 import { Actions } from './act.ts';
 import type { Alerter } from './alerts/alerter.ts';
 import { type Config, ConfigError } from './config.ts';
+import { Door } from './door.ts';
 import type { Log } from './log.ts';
 import { MarathonClient } from './marathon/client.ts';
 import { Counts, type Traces } from './metrics/counts.ts';
 import { type Family, familiesOf } from './metrics/families.ts';
 import { Observer } from './observe.ts';
 import { alerterOf, authOf, authorityOf, type CaFiles, policyOf, preflightOf, readCaFiles } from './parts.ts';
-import { pause } from './pause.ts';
-import { Peers } from './peers.ts';
 import { type Ask, askObstacle } from './plan/asking.ts';
 import type { Observation, Policy } from './plan/observation.ts';
 import { type Plan, plan } from './plan/plan.ts';
@@ -32,18 +25,29 @@ import { statusOf } from './status.ts';
 import { Store } from './store.ts';
 import { gist, Timeline } from './timeline.ts';
 import { VERSION } from './version.ts';
+import { everComes, everyDay, onEvents, onHangup } from './wakers.ts';
+import { listenAdmin } from './web/admin.ts';
+import type { PublicListener } from './web/listening.ts';
 import { ASKS } from './web/page-actions.ts';
-import { listenAdmin, listenPublic, type PublicListener } from './web/server.ts';
 
-/** Reconnecting to the event stream: at first soon, then once a minute; polling alone is enough meanwhile. */
-const RECONNECT_MS = { first: 1_000, longest: 60_000 };
+/** What would be done, and what it follows from. */
+export interface Preview {
+  readonly seen: Observation;
+  readonly planned: Plan;
+  readonly policy: Policy;
+}
+
+export interface Surroundings {
+  readonly onPlan?: (planned: Plan) => void;
+  /** Open or not; undefined: one of its own. */
+  readonly door?: Door;
+}
 
 export class Service {
   readonly #config: Config;
   readonly #policy: Policy;
   readonly #log: Log;
-  readonly #challenges = new Challenges();
-  readonly #peers: Peers;
+  readonly #door: Door;
   readonly #startedAt = new Date();
   readonly #timeline = new Timeline(this.#startedAt, `letsencrypt-dcos ${VERSION} started`);
   readonly #marathon: MarathonClient;
@@ -58,17 +62,17 @@ export class Service {
   /** What the last plan was made from. */
   #seen: Observation | undefined;
 
-  private constructor(config: Config, log: Log, files: CaFiles, onPlan: (planned: Plan) => void) {
+  private constructor(config: Config, log: Log, files: CaFiles, { onPlan, door }: Required<Surroundings>) {
     this.#config = config;
     this.#log = log;
     this.#onPlan = onPlan;
-    this.#peers = new Peers(config.taskId);
+    this.#door = door;
     this.#marathon = new MarathonClient({ ...config.marathon, auth: authOf(config), caPem: files.marathon });
     this.#store = new Store(config.stateDir);
     this.#alerter = alerterOf(config, log);
     const policy = policyOf(config, files);
     const authority = authorityOf(config, files.acme);
-    const challenges = this.#challenges;
+    const { challenges } = door;
     this.#actions = new Actions({
       directoryUrl: config.acme.directoryUrl,
       settingsMark: policy.settingsMark,
@@ -104,15 +108,19 @@ export class Service {
       log,
       (planned) => this.#note(planned),
     );
+    door.isAlive = () => this.#reconciler.isAlive();
   }
 
   /** Reads the CA files that the settings name. Throws ConfigError when one cannot be read, or the schedule never comes. */
-  static async create(config: Config, log: Log, onPlan: (planned: Plan) => void = () => {}): Promise<Service> {
+  static async create(config: Config, log: Log, surroundings: Surroundings = {}): Promise<Service> {
     const { checkSchedule } = config;
-    if (checkSchedule !== undefined && !validate(checkSchedule)) {
-      throw new ConfigError([`CHECK_SCHEDULE must be a cron expression whose day comes, not '${checkSchedule}'`]);
+    if (!(await everComes(checkSchedule))) {
+      throw new ConfigError([
+        `CHECK_SCHEDULE must be a cron expression whose day comes, such as '17 3 * * *', not '${checkSchedule}'`,
+      ]);
     }
-    return new Service(config, log, await readCaFiles(config), onPlan);
+    const { onPlan = () => undefined, door = new Door(config) } = surroundings;
+    return new Service(config, log, await readCaFiles(config), { onPlan, door });
   }
 
   /** Runs until the signal aborts; then stops what it started, in reverse. Throws when a port is taken. */
@@ -120,18 +128,20 @@ export class Service {
     const stops: (() => unknown)[] = [];
     try {
       // Before the first order: the CA comes back on this port. After the last one, for the same reason.
-      stops.push(closing(await this.#listenPublic()), closing(await this.#listenAdmin()));
-      stops.push(() => this.#peers.close());
+      await this.#door.open();
+      stops.push(() => this.#door.close());
+      stops.push(closing(await this.#listenAdmin()));
+      stops.push(() => this.#door.peers.close());
       await takeOver(this.#config.stateDir, this.#config.runAs);
       become(this.#config.runAs);
       await this.#store.open();
       stops.push(
         () => this.#store.idle(),
         () => this.#actions.idle(),
-        this.#wakeDaily(),
-        this.#wakeOnHangup(),
+        await this.#checkDaily(),
+        onHangup(() => this.#lookAnew()),
       );
-      void this.#wakeOnEvents(signal);
+      void onEvents(this.#stream(), signal);
       const alerting = this.#alerter?.run(signal);
       stops.push(() => alerting);
       await this.#reconciler.run(signal);
@@ -141,20 +151,26 @@ export class Service {
   }
 
   /** One look and what would follow from it; nothing is changed, and nobody listens for challenges. */
-  async preview(signal: AbortSignal): Promise<Plan> {
-    const policy = this.#policy;
+  async preview(signal: AbortSignal): Promise<Preview> {
+    const before = await this.glance(signal);
+    const { seen, planned, policy } = before;
+    // Whether names route to us can only be seen by the process that answers challenges.
+    if (planned.looks.length === 0 || planned.looks.includes('routes')) return before;
+    const closer = await this.#observer.lookCloser(seen, planned, signal);
+    return { seen: closer, planned: plan(closer, policy), policy };
+  }
+
+  /** The same without the looks that take their time. */
+  async glance(signal: AbortSignal): Promise<Preview> {
     await this.#store.openToLook();
     const seen = await this.#observer.look(signal);
-    const planned = plan(seen, policy);
-    // Whether names route to us can only be seen by the process that answers challenges.
-    if (planned.looks.length === 0 || planned.looks.includes('routes')) return planned;
-    return plan(await this.#observer.lookCloser(seen, planned, signal), policy);
+    return { seen, planned: plan(seen, this.#policy), policy: this.#policy };
   }
 
   /** While Marathon does not answer, those seen last are still the best guess of who else is there. */
   async #look(signal: AbortSignal): Promise<Observation> {
     const seen = await this.#observer.look(signal);
-    if (seen.self.ok) this.#peers.learn(seen.self.value);
+    if (seen.self.ok) this.#door.peers.learn(seen.self.value);
     this.#counts.looked(seen);
     return seen;
   }
@@ -175,16 +191,10 @@ export class Service {
     return account?.url;
   }
 
-  #listenPublic(): Promise<PublicListener> {
-    const { listenAddress: host, httpPort: port } = this.#config;
-    const isAlive = (): boolean => this.#reconciler.isAlive();
-    return listenPublic({ host, port, challenges: this.#challenges, peers: this.#peers, isAlive });
-  }
-
   #listenAdmin(): Promise<PublicListener> {
     const { listenAddress: host, adminPort: port, adminToken } = this.#config;
     return listenAdmin({
-      ...{ host, port, status: () => this.#status(), metrics: () => this.#metrics() },
+      ...{ host, port, log: this.#log, status: () => this.#status(), metrics: () => this.#metrics() },
       isReady: () => this.#planned !== undefined,
       asks:
         adminToken === undefined ? undefined : { token: adminToken, log: this.#log, ask: (what) => this.#asked(what) },
@@ -233,21 +243,16 @@ export class Service {
     this.#onPlan(planned);
   }
 
-  #wakeDaily(): () => void {
-    const schedule = this.#config.checkSchedule ?? `${randomInt(60)} ${randomInt(24)} * * *`;
-    const check = (): void => {
-      this.#log.info({ state: this.#planned?.certificate.state, why: this.#planned?.certificate.why }, 'daily check');
-      this.#lookAnew();
-    };
-    const task: ScheduledTask = createTask(schedule, check, { timezone: 'UTC' });
-    task.start();
-    return () => task.destroy();
+  #stream() {
+    const appIds = [this.#config.appId, this.#config.loadBalancer.id];
+    return { marathon: this.#marathon, appIds, wake: () => this.#reconciler.wake(), log: this.#log };
   }
 
-  #wakeOnHangup(): () => void {
-    const wake = (): void => this.#lookAnew();
-    process.on('SIGHUP', wake);
-    return () => process.off('SIGHUP', wake);
+  #checkDaily(): Promise<() => unknown> {
+    return everyDay(this.#config.checkSchedule, () => {
+      this.#log.info({ state: this.#planned?.certificate.state, why: this.#planned?.certificate.why }, 'daily check');
+      this.#lookAnew();
+    });
   }
 
   /** An operator pressed a button. Undefined: it is done; else why it is not. */
@@ -266,27 +271,6 @@ export class Service {
     this.#observer.forget();
     this.#actions.forgetFailedInstall();
     this.#reconciler.wake();
-  }
-
-  /** Events only hasten the next look; without them the loop is slower and nothing else. */
-  async #wakeOnEvents(signal: AbortSignal): Promise<void> {
-    const ours = [this.#config.appId, this.#config.loadBalancer.id];
-    let wait = RECONNECT_MS.first;
-    while (!signal.aborted) {
-      const connectedAt = performance.now();
-      try {
-        for await (const { appId } of this.#marathon.events(signal)) {
-          if (appId === undefined || ours.includes(appId)) this.#reconciler.wake();
-        }
-      } catch (error) {
-        // It breaks once in a while; one that never holds is worth an operator's eye, once.
-        const level = wait < RECONNECT_MS.longest && wait * 2 >= RECONNECT_MS.longest ? 'warn' : 'debug';
-        if (!signal.aborted) this.#log[level]({ err: error as Error, waitMs: wait }, 'no event stream');
-      }
-      const held = performance.now() - connectedAt > RECONNECT_MS.longest;
-      wait = held ? RECONNECT_MS.first : Math.min(wait * 2, RECONNECT_MS.longest);
-      await pause(wait * (0.5 + Math.random() / 2), signal);
-    }
   }
 }
 

@@ -7,7 +7,7 @@ import type { Budget } from './certificates/budgets.ts';
 import type { CertificateBundle } from './certificates/bundle.ts';
 import type { WireSeen } from './plan/observation.ts';
 import type { Plan } from './plan/plan.ts';
-import type { Action } from './plan/verdict.ts';
+import type { Action, Look } from './plan/verdict.ts';
 import type { ServedLook } from './served.ts';
 import type { DeploymentSeen, TimelineEvent } from './timeline.ts';
 
@@ -37,12 +37,14 @@ export function statusOf(planned: Plan | undefined, health: Health) {
 
 /** A plan as facts for people and scripts: no PEM, no key, no token. */
 export function planAsJson(planned: Plan) {
-  const { at, leader, paused, certificate, notes, actions, looks, budgets, validations, wire, checkAgainAt } = planned;
+  const { at, leader, paused, certificate, notes, actions, looks, wire, installWindow, checkAgainAt } = planned;
+  const { budgets, validations } = planned;
   const { state, why, cure, domains, names, refused, slot, bundle, renewAt, progress } = certificate;
   return {
     at,
     leader,
     paused,
+    installWindow: installWindow ?? null,
     certificate: {
       state,
       why,
@@ -71,15 +73,22 @@ export interface NextStep {
   readonly at: Date | undefined;
 }
 
-/** What comes next, and when: the soonest first. */
-function nextSteps({ actions, looks, certificate, checkAgainAt, at }: Plan): readonly NextStep[] {
-  const now = [...actions.map(describe), ...looks.map((look) => `look at the ${look}`)];
+/**
+ * What comes next, and when: the soonest first. Forgetting a file is done within the pass and followed by no other, so it
+ * would stand there as coming for a quarter of an hour.
+ */
+function nextSteps({ actions, looks, certificate, installWindow, checkAgainAt, at }: Plan): readonly NextStep[] {
+  const told = actions.filter(({ kind }) => kind !== 'forget');
+  const now = [...told.map(describe), ...looks.map((look) => LOOKS[look])];
   const { renewAt, names } = certificate;
   const tries = names.flatMap(({ name, obstacle }) =>
     obstacle !== undefined && obstacle.until > at ? [{ what: `try ${name} again`, at: obstacle.until }] : [],
   );
   const renewal = renewAt !== undefined && renewAt > at ? [{ what: 'renew the certificate', at: renewAt }] : [];
-  const later = [{ what: 'look at everything again', at: checkAgainAt }, ...tries, ...renewal];
+  const install = installWindow?.awaited
+    ? [{ what: 'install the certificate, in the install window', at: installWindow.opens }]
+    : [];
+  const later = [{ what: 'look at everything again', at: checkAgainAt }, ...install, ...tries, ...renewal];
   later.sort((one, other) => one.at.getTime() - other.at.getTime());
   return [...now.map((what) => ({ what, at: undefined })), ...later];
 }
@@ -136,7 +145,8 @@ function actionAsJson(action: Action) {
 
 /** A plan for a terminal: what is so, why, and what would happen next. */
 export function planAsText(planned: Plan): string {
-  const { certificate, leader, paused, notes, actions, looks, budgets, validations, checkAgainAt } = planned;
+  const { certificate, leader, paused, notes, actions, looks, budgets, validations, installWindow, checkAgainAt } =
+    planned;
   const lines: readonly (readonly [string, string | undefined])[] = [
     ['names', certificate.domains.join(', ') || 'none'],
     ['state', certificate.state],
@@ -148,12 +158,13 @@ export function planAsText(planned: Plan): string {
     ],
     ['renewal', certificate.renewAt?.toISOString()],
     ['leader', leader.isUs ? 'this task' : (leader.taskId ?? 'nobody yet')],
+    ['window', installWindow && `${installWindow.text}: ${installWindow.says}`],
     ['paused', paused ? 'PAUSE=true: nothing is changed' : undefined],
     ...certificate.names.flatMap(({ name, obstacle }) => (obstacle ? [[name, obstacle.why] as const] : [])),
     ...notes.map((note) => ['note', note] as const),
     ...[...budgets, ...validations].map((budget) => ['budget', budgetAsText(budget)] as const),
     ...actions.map((action) => ['would', describe(action)] as const),
-    ...looks.map((look) => ['first', `look at the ${look}`] as const),
+    ...looks.map((look) => ['first', LOOKS[look]] as const),
     ['next look', checkAgainAt.toISOString()],
   ];
   return lines.flatMap(([name, text]) => (text === undefined ? [] : `${name.padEnd(10)} ${text}\n`)).join('');
@@ -171,6 +182,15 @@ function clockAndDay(at: Date): string {
   const [weekday, day, month, , time] = minute.toUTCString().split(/,? /);
   return `${weekday} ${day} ${month} ${time?.slice(0, 5)} UTC`;
 }
+
+const LOOKS: Readonly<Record<Look, string>> = {
+  routes: 'ask on the challenge path of each name, through every load balancer',
+  preflight: 'ask for each name from outside, as the CA would',
+  wire: 'ask every load balancer which certificate it serves',
+  queue: "look into Marathon's launch queue",
+  past: 'ask Marathon what our labels were before',
+  neighbours: 'look at the labels of the other apps',
+};
 
 function describe(action: Action): string {
   switch (action.kind) {
