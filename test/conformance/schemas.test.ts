@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Ajv, type ValidateFunction } from 'ajv';
+import { rendered } from '../support/catalog-package.ts';
 import { ourDefinitions, ourJson, theirJson } from './other-projects.ts';
 
 const ALL = ['v0.15.3', 'v1.3.14', 'v1.4.13', 'v1.5.15'];
@@ -19,7 +20,9 @@ const CLAIMS: Readonly<Record<string, readonly string[]>> = {
   'marathon/letsencrypt-dcos-catch-all.json': MODERN,
   'marathon/letsencrypt-dcos-test-1.json': MODERN,
   'marathon/letsencrypt-dcos-test-2.json': MODERN,
+  'marathon/letsencrypt-dcos-test-3.json': MODERN,
   'marathon/marathon-lb.json': MODERN,
+  'marathon/marathon-lb-hardened.json': MODERN,
 };
 
 function schema(version: string): ValidateFunction {
@@ -45,6 +48,16 @@ for (const [file, versions] of Object.entries(CLAIMS)) {
     });
   }
 }
+
+test("Marathon v1.5.15's schema takes what the package of the catalog renders, with and without its options", () => {
+  const least = { 'certificate.domains': 'www.example.com' };
+  const more = {
+    'marathon-lb.catch-all': true,
+    'service.admin-token-secret': 'a/b',
+    'certificate.ca-uri': 'https://x/ca',
+  };
+  for (const options of [least, { ...least, ...more }]) assert.deepEqual(objections('v1.5.15', rendered(options)), []);
+});
 
 test('every definition that is shipped claims a generation', () => {
   const claimed = Object.keys(CLAIMS).filter((file) => file.startsWith('marathon/'));
