@@ -365,7 +365,7 @@ export class CertificateAuthority {
   }
 
   #show(order: Order): AcmeOrder {
-    const { url, names, authzs, expires, problem, chainPem } = order;
+    const { url, names, authzs, problem, chainPem } = order;
     return {
       url,
       status: this.#statusOf(order),
@@ -373,7 +373,6 @@ export class CertificateAuthority {
       authorizations: authzs.map((one) => one.url),
       finalize: `${url}/finalize`,
       certificate: chainPem === undefined ? undefined : `${url}/certificate`,
-      expires: new Date(expires),
       problems: problem === undefined ? [] : [{ ...problem, domain: undefined }],
       retryAfter: undefined,
     };
@@ -432,7 +431,7 @@ export class CertificateAuthority {
         request,
       );
     const asked = JSON.parse(csr.toString()) as { domains: string[]; keyPem: string };
-    const forbidden = order.names.filter((name) => names.has(name, 'caa'));
+    const forbidden = order.names.filter((name) => names.has(name, 'caa') || names.has(name, 'caa-late'));
     if (forbidden.length > 0) {
       order.state = 'invalid';
       order.problem = { type: 'caa', detail: `CAA record for ${forbidden[0]} prevents issuance` };

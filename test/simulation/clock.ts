@@ -193,8 +193,11 @@ function callbackTimer(...facts: Parameters<typeof real.setTimeout>): unknown {
 
 function generateKeyPair(type: string, options: object): Promise<unknown> {
   if (running === undefined) return promisify(real.generateKeyPair)(type as 'ec', options as never);
-  return Promise.resolve({ privateKey: modelKey(running.random) });
+  const { namedCurve } = options as { namedCurve?: string };
+  return Promise.resolve({ privateKey: modelKey(running.random, isP384(namedCurve) ? 'P-384' : 'P-256') });
 }
+
+const isP384 = (curve: string | undefined): boolean => curve === 'P-384' || curve === 'secp384r1';
 
 /** Pure, and the program asks for the same few digests in every pass. */
 const digests = new Map<string, Buffer>();

@@ -7,10 +7,10 @@
 import type { Blunder, Outage } from './certificate-authority.ts';
 import { chain, privatePem } from './certificates.ts';
 import type { DiskFault } from './disk.ts';
-import type { Condition } from './health.ts';
+import type { Aftermath, Condition } from './health.ts';
 import { modelKey } from './keys.ts';
 import { registeredDomain } from './limits.ts';
-import { type Env, SLOTS } from './load-balancer.ts';
+import { type Env, read, SLOTS } from './load-balancer.ts';
 import type { Marathon, PutFault } from './marathon.ts';
 import type { NameTrouble } from './names.ts';
 import type { Program } from './program.ts';
@@ -22,32 +22,45 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+/** As certificates.ts names it. */
+const MODEL_ISSUER = 'CN=Model Y1';
+
 export interface Fault {
   readonly kind: string;
   /** How often, on average. */
   readonly aYear: number;
+  /** What the operator is to read while it lasts, if he is to read of it. */
+  readonly told?: RegExp;
+  /** Half of them begin with the next order, which is what they are about. */
+  readonly atOrder?: true;
   /** False: there was nothing that it could happen to. */
   readonly begin: (world: World, draw: Random) => boolean;
 }
 
 /** Spoils a condition while it lasts, and no longer than until all is to be well. */
-function during(world: World, condition: Condition, ms: number, end: () => void, lingerMs = 0): true {
+function during(world: World, condition: Condition, ms: number, end: () => void, after: Aftermath = {}): true {
   const { clock, health } = world;
   health.begin(condition);
-  clock.at(Math.min(clock.now + ms, world.calmFrom), () => {
+  const until = Math.min(clock.now + ms, world.calmFrom);
+  world.telling.lasts(until, condition.startsWith('name ') ? condition.slice(5) : undefined);
+  clock.at(until, () => {
     end();
-    health.end(condition, lingerMs);
+    health.end(condition, after);
     world.attend(5);
   });
   return true;
 }
 
 /** A day of back-off at the most, and a tenth of spread, before it is tried again. */
-const BACK_OFF = 27 * HOUR;
+const BACK_OFF = { lingerMs: 27 * HOUR };
+/** What the CA refuses by its policy is asked again after a week. */
+const WEEK = { lingerMs: 8 * DAY, owedMs: 8 * DAY };
 
-function outage(kind: string, how: Outage, aYear: number): Fault {
+function outage(kind: string, how: Outage, aYear: number, told: RegExp): Fault {
   return {
     kind,
+    told,
+    atOrder: true,
     aYear,
     begin: (world, draw) => {
       const { authority } = world;
@@ -66,9 +79,11 @@ function outage(kind: string, how: Outage, aYear: number): Fault {
   };
 }
 
-function limited(kind: string, by: 'header' | 'text'): Fault {
+function limited(kind: string, by: 'header' | 'text', told: RegExp): Fault {
   return {
     kind,
+    told,
+    atOrder: true,
     aYear: 2,
     begin: (world, draw) => {
       const { authority, clock } = world;
@@ -83,9 +98,15 @@ function limited(kind: string, by: 'header' | 'text'): Fault {
 /** Only we see it; the CA must be asked all the same. */
 const HARMLESS: ReadonlySet<NameTrouble> = new Set(['unseen', 'denied']);
 
-function trouble(kind: string, what: NameTrouble, aYear: number, lingerMs: number): Fault {
+function trouble(
+  kind: string,
+  what: NameTrouble,
+  aYear: number,
+  { told, ...after }: Aftermath & { readonly told: RegExp },
+): Fault {
   return {
     kind,
+    told,
     aYear,
     begin: (world, draw) => {
       const { names, wantedSince } = world;
@@ -95,16 +116,18 @@ function trouble(kind: string, what: NameTrouble, aYear: number, lingerMs: numbe
       for (const name of some) {
         names.begin(name, what);
         const condition: Condition = HARMLESS.has(what) ? `sight of ${name}` : `name ${name}`;
-        during(world, condition, ms, () => names.end(name, what), lingerMs);
+        during(world, condition, ms, () => names.end(name, what), after);
       }
       return some.length > 0;
     },
   };
 }
 
-function disk(kind: string, fault: DiskFault): Fault {
+function disk(kind: string, fault: DiskFault, told: RegExp): Fault {
   return {
     kind,
+    told,
+    atOrder: true,
     aYear: 1.5,
     begin: (world, draw) => {
       const { volume } = world.fleet.alive[0] ?? world.fleet;
@@ -117,9 +140,16 @@ function disk(kind: string, fault: DiskFault): Fault {
   };
 }
 
-function marathon(kind: string, how: Marathon['outage'], longest: number, aYear: number): Fault {
+interface MarathonFault {
+  readonly longest: number;
+  readonly aYear: number;
+  readonly told?: RegExp;
+}
+
+function marathon(kind: string, how: Marathon['outage'], { longest, aYear, told }: MarathonFault): Fault {
   return {
     kind,
+    ...(told && { told }),
     aYear,
     begin: (world, draw) => {
       const { marathon: it } = world;
@@ -132,14 +162,16 @@ function marathon(kind: string, how: Marathon['outage'], longest: number, aYear:
   };
 }
 
-function put(kind: string, fault: PutFault): Fault {
+function put(kind: string, fault: PutFault, told?: RegExp): Fault {
   return {
     kind,
     aYear: 3,
     begin: (world, draw) => {
-      const { marathon: it } = world;
+      const { marathon: it, telling } = world;
       if (it.putFaults.length > 4) return false;
-      for (let count = draw.integer(1, 3); count > 0; count -= 1) it.putFaults.push(fault);
+      // It begins, for the operator, with the PUT that it happens to.
+      const meet = (): boolean => telling.begin(kind, told, () => true);
+      for (let count = draw.integer(1, 3); count > 0; count -= 1) it.putFaults.push({ fault, meet });
       return true;
     },
   };
@@ -264,6 +296,14 @@ function another(now: readonly string[], draw: Random): string | undefined {
 const without = (now: readonly string[], name: string | undefined): readonly string[] =>
   now.filter((one) => one !== name);
 
+/** A name like others, which no CA knows; what else is mistyped is none. */
+const MISTYPED = 'shop.mart.netz';
+
+function spelled(names: readonly string[]): readonly string[] {
+  const right = without(names, MISTYPED);
+  return right.length > 0 ? right : ['shop.mart.org'];
+}
+
 const LABELS: readonly Fault[] = [
   labels('name added', 2, (now, draw) => {
     const name = another(now, draw);
@@ -282,8 +322,6 @@ const LABELS: readonly Fault[] = [
       const { clock, fleet, calmFrom, health } = world;
       const [first, ...rest] = world.wantedSince.keys();
       const other = another([...world.wantedSince.keys()], draw);
-      // Each edit is a start, and without a volume nothing is remembered of what was spent before it.
-      if (world.storage === 'none') return false;
       if (first === undefined || other === undefined || fleet.isUpgrading) return false;
       const ways = [
         [...rest, other],
@@ -291,10 +329,13 @@ const LABELS: readonly Fault[] = [
       ];
       const swap = (left: number): void => {
         if (left === 0 || clock.now > calmFrom) return;
-        world.want(ways[left % 2] ?? [first]);
+        const wanted = ways[left % 2] ?? [first];
+        // A mistake in them may have been mended meanwhile.
+        world.want(world.wantedSince.has(MISTYPED) ? wanted : spelled(wanted));
         clock.after(draw.between(1, 6) * HOUR, () => swap(left - 1));
       };
-      swap(draw.integer(4, 14));
+      // Each edit is a start, and without a volume nobody can know what was spent before it: three of each set at most.
+      swap(world.storage === 'none' ? draw.integer(3, 6) : draw.integer(4, 14));
       // Nothing is owed for what is wanted by turns, until the limits that it spends have refilled.
       health.blemish('ca', 11 * DAY);
       return true;
@@ -302,15 +343,18 @@ const LABELS: readonly Fault[] = [
   },
   {
     kind: 'typing mistake in a label',
+    told: /shop\.mart\.netz|api_1\.fleet\.net|www\.\.words\.io|\*\.fleet\.net/,
     aYear: 1.5,
     begin: (world, draw) => {
       const now = [...world.wantedSince.keys()];
       if (world.fleet.isUpgrading) return false;
-      const wrong = draw.pick(['shop.mart.netz', 'api_1.fleet.net', 'www..words.io', '*.fleet.net']);
-      const isName = wrong.endsWith('.netz');
+      const wrong = draw.pick([MISTYPED, 'api_1.fleet.net', 'www..words.io', '*.fleet.net']);
+      const isName = wrong === MISTYPED;
       world.want(isName ? [...now, wrong] : now, isName ? [] : [wrong]);
       const until = Math.min(world.clock.now + draw.spread(HOUR, 20 * DAY), world.calmFrom);
-      world.clock.at(until, () => world.want(without([...world.wantedSince.keys()], wrong)));
+      world.clock.at(until, () => {
+        world.want(spelled([...world.wantedSince.keys()]));
+      });
       return true;
     },
   },
@@ -340,6 +384,16 @@ const TASKS: readonly Fault[] = [
     },
   },
   {
+    kind: 'KEY_TYPE changed',
+    aYear: 1,
+    begin: ({ fleet }) => {
+      if (fleet.isUpgrading) return false;
+      fleet.keyType = fleet.keyType === 'ec256' ? 'ec384' : 'ec256';
+      fleet.upgrade(undefined);
+      return true;
+    },
+  },
+  {
     kind: 'two instances',
     aYear: 1.5,
     begin: (world, draw) => {
@@ -356,6 +410,8 @@ const TASKS: readonly Fault[] = [
     begin: (world, draw) => {
       const task: Program | undefined = world.fleet.alive[0];
       if (task === undefined || world.fleet.isUpgrading) return false;
+      // Nobody could know then what the CA was paid for nothing.
+      if (world.clock.now < world.signerBrokenUntil + WEEK.owedMs) return false;
       world.fleet.killWithin(task, draw.integer(1, 5), false, false);
       task.volume.wipe();
       return true;
@@ -382,6 +438,7 @@ const TASKS: readonly Fault[] = [
 const BALANCER: readonly Fault[] = [
   {
     kind: 'deployment stuck',
+    told: /has not ended|short of healthy/,
     aYear: 2,
     begin: (world, draw) => {
       const { balancer } = world;
@@ -394,7 +451,7 @@ const BALANCER: readonly Fault[] = [
         () => {
           balancer.stuck = false;
         },
-        2 * HOUR,
+        { lingerMs: 2 * HOUR },
       );
     },
   },
@@ -432,6 +489,7 @@ const BALANCER: readonly Fault[] = [
   },
   {
     kind: 'load balancer serves old',
+    told: /marathon-lb at .* serves .*expected/,
     aYear: 1.5,
     begin: (world, draw) => {
       const { balancer } = world;
@@ -441,6 +499,7 @@ const BALANCER: readonly Fault[] = [
   },
   {
     kind: 'load balancer out of our reach',
+    told: /marathon-lb at .*(?:cannot connect|ECONNREFUSED)/,
     aYear: 1.5,
     begin: (world, draw) => {
       if (world.wireBlocked) return false;
@@ -474,6 +533,7 @@ const EDITS: readonly Fault[] = [
   },
   {
     kind: 'slot replaced',
+    told: /HAPROXY_SSL_CERT\d* /,
     aYear: 1,
     begin: (world, draw) => {
       const { clock, health, calmFrom } = world;
@@ -481,20 +541,25 @@ const EDITS: readonly Fault[] = [
       // With a name that was never ours it is somebody's who wants it; else it counts as ours.
       const names = [...world.wantedSince.keys(), ...(draw.chance(0.5) ? ['intra.corp.de'] : [])];
       if (slot === undefined || !edit(world, { [slot]: boughtFor(world, names, 30) })) return false;
+      let isThere = true;
       if (draw.chance(0.5)) {
-        clock.after(draw.between(1, 8) * HOUR, () => edit(world, { [slot]: boughtFor(world, names, 30) }));
+        clock.after(draw.between(1, 8) * HOUR, () => {
+          if (isThere) edit(world, { [slot]: boughtFor(world, names, 30) });
+        });
       }
       // It shadows ours for as long as it is there: the operator has been told, and takes it away.
       health.begin('balancer');
       clock.at(Math.min(clock.now + draw.spread(2 * HOUR, 20 * DAY), calmFrom), () => {
+        isThere = false;
         world.retry(() => edit(world, emptied(world)));
-        health.end('balancer', 27 * HOUR);
+        health.end('balancer', BACK_OFF);
       });
       return true;
     },
   },
   {
     kind: 'foreign certificate added',
+    told: /HAPROXY_SSL_CERT\d* .*certificate/,
     aYear: 1,
     begin: (world, draw) => {
       const slot = freeSlot(world);
@@ -503,6 +568,7 @@ const EDITS: readonly Fault[] = [
   },
   {
     kind: 'garbage in a slot',
+    told: /HAPROXY_SSL_CERT\d* .*(?:may refuse|read)/,
     aYear: 1,
     begin: (world, draw) => {
       const slot = draw.chance(0.4) ? slotOfOurs(world) : freeSlot(world);
@@ -512,12 +578,13 @@ const EDITS: readonly Fault[] = [
         'balancer',
         draw.spread(10 * MINUTE, 3 * DAY),
         () => world.retry(() => edit(world, { [slot]: '' }, true)),
-        3 * HOUR,
+        { lingerMs: 3 * HOUR },
       );
     },
   },
   {
     kind: 'secret in a slot',
+    told: /HAPROXY_SSL_CERT\d* .*secret/,
     aYear: 0.7,
     begin: (world, draw) => {
       const slot = draw.chance(0.5) ? slotOfOurs(world) : freeSlot(world);
@@ -537,6 +604,15 @@ function emptied({ balancer, isBoughtForUs }: World): Env {
 
 const CLOCK: readonly Fault[] = [clockJump('clock ahead', 1), clockJump('clock behind', -1)];
 
+/**
+ * What a wrong clock has written counts against the CA's limits for a week from the time that it wrote: where it was ahead,
+ * that time may be a week away (what is further away tells of nothing but the clock).
+ */
+function aftermathOf(offset: number): Aftermath {
+  const ms = WEEK.owedMs + Math.min(Math.max(offset, 0), 7 * DAY);
+  return { lingerMs: ms, owedMs: ms };
+}
+
 function clockJump(kind: string, direction: 1 | -1): Fault {
   return {
     kind,
@@ -545,6 +621,7 @@ function clockJump(kind: string, direction: 1 | -1): Fault {
       const { clock } = world;
       if (clock.offset !== 0) return false;
       clock.offset = direction * draw.spread(10 * MINUTE, 20 * DAY);
+      const isOver = aftermathOf(clock.offset);
       world.trace(`our clock is ${Math.round(clock.offset / MINUTE)} minutes off`);
       for (const task of world.fleet.alive) task.wake();
       return during(
@@ -555,24 +632,29 @@ function clockJump(kind: string, direction: 1 | -1): Fault {
           clock.offset = 0;
           world.trace('our clock is right again');
         },
-        8 * DAY,
+        isOver,
       );
     },
   };
 }
 
-function blunder(kind: string, how: Blunder): Fault {
+/** Met by the next certificate, or mended by then: one that waits for longer would be counted as over, and come all the same. */
+const MENDED_AFTER = 20 * DAY;
+
+function blunder(kind: string, how: Blunder, told: RegExp): Fault {
   return {
     kind,
+    told,
     aYear: 0.6,
     begin: (world) => {
       const { authority } = world;
       if (authority.blunders.length > 0) return false;
       authority.blunders.push(how);
+      const until = Math.min(world.clock.now + MENDED_AFTER, world.calmFrom);
+      world.telling.lasts(until);
       world.health.begin('ca');
       const wait = (): void => {
-        if (authority.blunders.length > 0 && world.clock.now < world.calmFrom)
-          return void world.clock.after(HOUR, wait);
+        if (authority.blunders.length > 0 && world.clock.now < until) return void world.clock.after(HOUR, wait);
         authority.blunders = [];
         world.health.end('ca', BACK_OFF);
       };
@@ -585,6 +667,7 @@ function blunder(kind: string, how: Blunder): Fault {
 /** Its signer is broken: each one is paid for, and none is of use. */
 const BROKEN_SIGNER: Fault = {
   kind: 'CA sends bad ones for days',
+  told: /the certificate that the CA sent|what the CA sent|are used up/,
   aYear: 0.7,
   begin: (world, draw) => {
     const { authority } = world;
@@ -598,20 +681,24 @@ const BROKEN_SIGNER: Fault = {
     const end = (): void => {
       authority.blunders = [];
     };
-    return during(world, 'ca', draw.between(2, 9) * DAY, end, 8 * DAY);
+    const ms = draw.between(2, 9) * DAY;
+    world.signerBrokenUntil = world.clock.now + ms;
+    return during(world, 'ca', ms, end, WEEK);
   },
 };
 
 const AUTHORITY: readonly Fault[] = [
   BROKEN_SIGNER,
-  outage('CA refuses connections', 'refused', 2),
-  outage('CA answers 500', 'server-error', 2),
-  outage('CA answers HTML', 'html', 1.5),
-  outage('CA does not answer', 'slow', 1.5),
-  limited('CA limits by header', 'header'),
-  limited('CA limits by text', 'text'),
+  outage('CA refuses connections', 'refused', 2, /ACME.*ECONNREFUSED/),
+  outage('CA answers 500', 'server-error', 2, /ACME.*serverInternal/),
+  outage('CA answers HTML', 'html', 1.5, /ACME.*502/),
+  outage('CA does not answer', 'slow', 1.5, /ACME.*no answer/),
+  limited('CA limits by header', 'header', /ACME.*too many new orders/),
+  limited('CA limits by text', 'text', /ACME.*too many new orders/),
   {
     kind: 'CA loses replies',
+    atOrder: true,
+    told: /ACME.*(?:socket hang up|ECONNRESET)/,
     aYear: 2,
     begin: (world, draw) => {
       const { authority } = world;
@@ -646,37 +733,55 @@ const AUTHORITY: readonly Fault[] = [
   },
   {
     kind: 'others use up a domain',
+    told: /ACME.*too many certificates/,
     aYear: 1,
     begin: (world, draw) => {
       const name = draw.pick([...world.wantedSince.keys()]);
       if (name === undefined) return false;
       world.authority.crowd(registeredDomain(name));
+      // A renewal is free of that limit; a name more is not.
+      const now = [...world.wantedSince.keys()];
+      const more = NAMES.find((one) => registeredDomain(one) === registeredDomain(name) && !now.includes(one));
+      if (more !== undefined && !world.fleet.isUpgrading && draw.chance(0.5)) world.want([...now, more]);
       return during(world, 'ca', 7 * DAY, () => undefined, BACK_OFF);
     },
   },
-  blunder('CA sends other names', 'wrong-names'),
-  blunder('CA sends an expired one', 'expired'),
-  blunder('CA sends the wrong order', 'wrong-order'),
-  blunder('CA sends a broken chain', 'broken-chain'),
+  {
+    kind: 'certificate revoked',
+    aYear: 1.5,
+    begin: (world, draw) => {
+      const value = world.balancer.env[slotOfOurs(world) ?? ''];
+      const bundle = typeof value === 'string' ? read(value) : undefined;
+      if (bundle === undefined || world.revocations.isRevoked(bundle) || bundle.issuer !== MODEL_ISSUER) return false;
+      world.revocations.revoke(bundle, draw.spread(HOUR, 48 * HOUR));
+      return true;
+    },
+  },
+  blunder('CA sends other names', 'wrong-names', /what the CA sent|that the CA sent/),
+  blunder('CA sends an expired one', 'expired', /that the CA sent/),
+  blunder('CA sends the wrong order', 'wrong-order', /what the CA sent|that the CA sent/),
+  blunder('CA sends a broken chain', 'broken-chain', /that the CA sent/),
 ];
 
 const NAMES_FAULTS: readonly Fault[] = [
-  trouble('DNS: no record', 'nxdomain', 2, BACK_OFF),
-  trouble('DNS: SERVFAIL', 'servfail', 1.5, BACK_OFF),
-  trouble('CAA forbids', 'caa', 1.5, BACK_OFF),
-  trouble('name refused by policy', 'refused', 1, 8 * DAY),
-  trouble('name firewalled from the CA', 'firewalled', 1.5, BACK_OFF),
-  trouble('name routed to another app', 'misrouted', 1.5, BACK_OFF),
-  trouble('name not seen from inside', 'unseen', 1.5, BACK_OFF),
-  trouble('inner DNS lies', 'denied', 1.5, 0),
+  trouble('DNS: no record', 'nxdomain', 2, { ...BACK_OFF, told: /no A or AAAA record|NXDOMAIN/ }),
+  trouble('DNS: SERVFAIL', 'servfail', 1.5, { ...BACK_OFF, told: /SERVFAIL/ }),
+  trouble('CAA forbids', 'caa', 1.5, { ...BACK_OFF, told: /CAA/ }),
+  trouble('CAA forbids at the signature', 'caa-late', 1, { ...BACK_OFF, told: /CAA/ }),
+  trouble('name refused by policy', 'refused', 1, { ...WEEK, told: /policy/ }),
+  trouble('name firewalled from the CA', 'firewalled', 1.5, { ...BACK_OFF, told: /firewall/ }),
+  trouble('name routed to another app', 'misrouted', 1.5, { ...BACK_OFF, told: /HTTP 404|another app|404/ }),
+  trouble('name not seen from inside', 'unseen', 1.5, { ...BACK_OFF, told: /cannot be reached from here/ }),
+  trouble('inner DNS lies', 'denied', 1.5, { told: /private network/ }),
 ];
 
 const DISK: readonly Fault[] = [
-  disk('disk full', 'full'),
-  disk('disk read-only', 'read-only'),
-  disk('disk failing', 'failing'),
+  disk('disk full', 'full', /full|ENOSPC/),
+  disk('disk read-only', 'read-only', /read-only|EROFS/),
+  disk('disk failing', 'failing', /EIO|folder/),
   {
     kind: 'file corrupted',
+    told: /\.json/,
     aYear: 1.5,
     begin: (world, draw) => {
       const { fleet } = world;
@@ -699,13 +804,13 @@ const DISK: readonly Fault[] = [
 ];
 
 const MARATHON: readonly Fault[] = [
-  marathon('Marathon away', 'away', 4 * DAY, 2),
-  marathon('Marathon without a leader', 'leaderless', 30 * MINUTE, 3),
-  marathon('Marathon slow', 'slow', DAY, 2),
-  put('PUT lost', 'lost'),
+  marathon('Marathon away', 'away', { longest: 4 * DAY, aYear: 2, told: /\/v2\/apps.*ECONNREFUSED/ }),
+  marathon('Marathon without a leader', 'leaderless', { longest: 30 * MINUTE, aYear: 3, told: /\/v2\/apps.*leader/ }),
+  marathon('Marathon slow', 'slow', { longest: DAY, aYear: 2 }),
+  put('PUT lost', 'lost', /PUT .*socket hang up/),
   put('PUT applied, reply lost', 'applied-unknown'),
-  put('PUT locked', 'locked'),
-  put('PUT refused', 'refused'),
+  put('PUT locked', 'locked', /PUT .*locked/),
+  put('PUT refused', 'refused', /PUT .*not valid/),
 ];
 
 export const FAULTS: readonly Fault[] = [
@@ -741,7 +846,12 @@ export function schedule(world: World): void {
 
 function happen(world: World, fault: Fault, draw: Random): void {
   if (world.clock.now >= world.calmFrom && fault.aYear > 0) return;
-  if (!fault.begin(world, draw)) return;
+  if (fault.atOrder && draw.chance(0.5)) world.atNextOrder.push(() => begin(world, fault, draw));
+  else begin(world, fault, draw);
+}
+
+function begin(world: World, fault: Fault, draw: Random): void {
+  if (!world.telling.begin(fault.kind, fault.told, () => fault.begin(world, draw))) return;
   world.trace(`--- ${fault.kind}`);
   world.fired.set(fault.kind, (world.fired.get(fault.kind) ?? 0) + 1);
   world.attend(draw.integer(2, 16));

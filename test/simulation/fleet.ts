@@ -20,6 +20,7 @@ export interface FleetFacts {
   readonly outside: Outside;
   readonly storage: Storage;
   readonly preflight: Policy['preflight'];
+  readonly installWindow: string;
   readonly hasHealthChecks: boolean;
   readonly names: readonly string[];
   readonly trace: (what: string) => void;
@@ -30,6 +31,8 @@ export class Fleet {
   labels: Readonly<Record<string, string>>;
   tasks: Program[] = [];
   instances = 1;
+  /** A setting: those that are running keep theirs. */
+  keyType: 'ec256' | 'ec384' = 'ec256';
   lastFailure: TaskFailure | undefined;
   /** All there have ever been. */
   started = 0;
@@ -94,12 +97,14 @@ export class Fleet {
 
   /** A task more. */
   start(): Program {
-    const { clock, random, outside, storage, preflight, trace, onChange } = this.#facts;
+    const { clock, random, outside, storage, preflight, installWindow, trace, onChange } = this.#facts;
+    const { keyType } = this;
     this.started += 1;
     this.startedAt = clock.now;
     const id = `letsencrypt-dcos.${this.started}`;
     const volume = storage === 'none' ? new Volume(true) : this.volume;
-    const task = new Program({ id, version: this.#version, startedAt: clock.now, volume, preflight }, outside);
+    const birth = { id, version: this.#version, startedAt: clock.now, volume, preflight, keyType, installWindow };
+    const task = new Program(birth, outside);
     this.tasks = [...this.alive, task];
     trace(`${id} starts`);
     task.start();

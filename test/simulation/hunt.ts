@@ -1,4 +1,7 @@
 /** `npm run simulate -- --mutations`: each planted bug against seed after seed, until one catches it. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { MUTATIONS, type Mutation } from './mutations.ts';
 import { mutated } from './plant.ts';
 import type { Result } from './run.ts';
@@ -12,10 +15,18 @@ export interface Hunt {
   readonly json: boolean;
 }
 
+const run = promisify(execFile);
+const TEST = join(import.meta.dirname, '..');
+
+/** What a unit test holds too is not looked for in more seeds than these. */
+const BESIDE_A_UNIT_TEST = 4;
+
 interface Caught {
   readonly mutation: Mutation;
   readonly by: Result | undefined;
   readonly tried: number;
+  /** Where no seed did: the row of a unit test that fails with the bug. */
+  readonly unit: string | undefined;
 }
 
 export async function hunt({ seeds, days, threads, only, json }: Hunt): Promise<number> {
@@ -23,7 +34,8 @@ export async function hunt({ seeds, days, threads, only, json }: Hunt): Promise<
   for (const mutation of chosen) mutated(mutation);
   const found: Caught[] = [];
   for (const mutation of chosen) {
-    const caught = await catchOne(mutation, { seeds, days, threads });
+    const enough = mutation.unit === undefined ? seeds : Math.min(seeds, BESIDE_A_UNIT_TEST);
+    const caught = await catchOne(mutation, { seeds: enough, days, threads });
     found.push(caught);
     process.stderr.write(`${row(caught)}\n`);
   }
@@ -39,7 +51,7 @@ export async function hunt({ seeds, days, threads, only, json }: Hunt): Promise<
     process.stdout.write(
       ['| planted bug | file | seed | what it broke |', '|---|---|---|---|', ...found.map(row), ''].join('\n'),
     );
-  return found.every(({ by }) => by !== undefined) ? 0 : 1;
+  return found.every(({ by, unit }) => by !== undefined || unit !== undefined) ? 0 : 1;
 }
 
 /** Seeds that fail without any planted bug prove nothing. */
@@ -74,13 +86,28 @@ async function catchOne(
       },
     });
     for (const by of failed.sort((a, b) => a.seed - b.seed)) {
-      if (await isSound(by.seed, days)) return { mutation, by, tried: first + threads - 1 };
+      if (await isSound(by.seed, days)) return { mutation, by, tried: first + threads - 1, unit: undefined };
     }
   }
-  return { mutation, by: undefined, tried: seeds };
+  return { mutation, by: undefined, tried: seeds, unit: await unitRow(mutation) };
 }
 
-function row({ mutation: { name, file }, by, tried }: Caught): string {
-  const what = by?.violations[0] ?? `NOT CAUGHT by ${tried} seeds`;
-  return `| ${name} | ${file} | ${by?.seed ?? '–'} | ${what.replaceAll('|', '/').replace(/\s+/g, ' ').slice(0, 160)} |`;
+/** Runs the test with the bug in the source, and gives the first row of it that fails. */
+async function unitRow({ name, unit }: Mutation): Promise<string | undefined> {
+  if (unit === undefined) return undefined;
+  const options = ['--import', join(import.meta.dirname, 'planted.ts'), '--test-reporter=tap', join(TEST, unit)];
+  const env = { ...process.env, PLANTED_BUG: name, NODE_TEST_CONTEXT: undefined };
+  const ended = run(process.execPath, options, { env, timeout: 120_000, maxBuffer: 64 * 1024 * 1024 });
+  const said = await ended.then(
+    () => '',
+    (error: { stdout?: string }) => error.stdout ?? '',
+  );
+  const found = /^ *not ok \d+ - (.*)$/m.exec(said)?.[1];
+  return found && `${unit}: ${found.replaceAll('\\', '')}`;
+}
+
+function row({ mutation: { name, file }, by, tried, unit }: Caught): string {
+  const what = by?.violations[0] ?? unit ?? `NOT CAUGHT by ${tried} seeds`;
+  const where = by?.seed ?? (unit === undefined ? '–' : 'unit');
+  return `| ${name} | ${file} | ${where} | ${what.replaceAll('|', '/').replace(/\s+/g, ' ').slice(0, 160)} |`;
 }

@@ -8,7 +8,9 @@ import type { CertificateBundle } from '../../src/certificates/bundle.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import type { Issued } from './certificate-authority.ts';
 import type { Clock } from './clock.ts';
+import { Expiry } from './expiry.ts';
 import { type Condition, GENERAL, type Health } from './health.ts';
+import { isWithin, type Window } from './install-windows.ts';
 import { type Env, type LoadBalancer, read, SLOTS, servedBy } from './load-balancer.ts';
 import type { Put } from './marathon.ts';
 import type { Names } from './names.ts';
@@ -20,8 +22,6 @@ const DAY = 24 * HOUR;
 
 /** The slowest pace of the program is a week; a day more to get there. */
 const GRACE = 8 * DAY;
-/** A new task without the old one's folder knows nothing of the order that is under way there. */
-const HANDED_OVER = 10 * MINUTE;
 /** A label edit travels: what was wanted until just now may still be ordered, and what is new may not be known. */
 const EDIT_SETTLES = HOUR;
 /** States that ask for a person, so that there has to be something to do, or somebody to wait for. */
@@ -39,8 +39,11 @@ const ALARMING = new Set([
 ]);
 /** A loop that turns more often in a minute does nothing else, at 0.05 CPU. */
 const PASSES_A_MINUTE = 200;
-/** Of the same state with another reason: more in an hour is a log that nobody reads. */
-const CHANGES_AN_HOUR = 40;
+/**
+ * Of the same state with another reason: more in an hour is a log that nobody reads. An order that fails each minute, another way each
+ * time, and then a PUT that fails each time make some 45 (two for each try), all of them news; what flaps makes hundreds.
+ */
+const CHANGES_AN_HOUR = 60;
 
 export interface World {
   readonly clock: Clock;
@@ -55,6 +58,9 @@ export interface World {
   readonly isRemembered: (fingerprint: string) => boolean;
   /** When a task was started, labels were edited, or a slot touched by others, last. */
   readonly excusedAt: () => number;
+  /** When an operator last asked for a renewal that is not due. */
+  readonly renewalAskedAt: () => number;
+  readonly installWindow: Window;
   readonly violate: (what: string) => void;
   /** Whether somebody other than us has touched the slot since we last wrote it. */
   readonly isDisturbed: (slot: string) => boolean;
@@ -62,6 +68,7 @@ export interface World {
 
 export class Judge {
   checks = 0;
+  readonly expiry: Expiry;
   readonly #world: World;
   readonly #posted = new Map<string, string>();
   readonly #servedAt = new Map<string, number>();
@@ -72,6 +79,7 @@ export class Judge {
 
   constructor(world: World) {
     this.#world = world;
+    this.expiry = new Expiry({ ...world, violate: (what, key) => this.#once(what, key) });
   }
 
   /** What HAProxy serves now. */
@@ -80,28 +88,13 @@ export class Judge {
     for (const [name, since] of wantedSince) {
       this.checks += 1;
       const all = balancer.tasks.filter(({ alive }) => alive === true).map(({ env }) => servedBy(env, name));
-      for (const bundle of all) this.#notExpired(name, bundle, since);
+      for (const bundle of all) {
+        if (bundle !== undefined && isOurs(bundle) && bundle.domains.includes(name)) this.expiry.served(name, bundle);
+      }
       const isWell = all.length > 0 && all.every((bundle) => isGood(bundle, name, clock.now));
       if (isWell) this.#servedAt.set(name, clock.now);
       this.#reached(name, isWell, since);
     }
-  }
-
-  /** No served certificate expires while, for 1/6 of its life, the world was well as far as it mattered for this name. */
-  #notExpired(name: string, bundle: CertificateBundle | undefined, wantedSince: number): void {
-    const { clock } = this.#world;
-    if (bundle === undefined || !isOurs(bundle) || !bundle.domains.includes(name)) return;
-    // With the memory lost, and labels edited since, it is a stranger's.
-    if (!this.#world.isRemembered(bundle.fingerprint)) return;
-    const end = bundle.notAfter.getTime();
-    if (end > clock.now) return;
-    const lifeMs = end - bundle.notBefore.getTime();
-    const goodSince = this.#goodSince(name);
-    if (goodSince === undefined || goodSince > end - lifeMs / 6 || wantedSince > end - lifeMs / 6) return;
-    this.#once(
-      `${name} is served with a certificate that ended ${new Date(end).toISOString()}, although all was well since ${new Date(goodSince).toISOString()}`,
-      bundle.fingerprint + name,
-    );
   }
 
   /** A name that is well, with all else well, has a valid certificate on every load balancer within the grace. */
@@ -150,6 +143,26 @@ export class Judge {
     const changed = slots.filter((slot) => before[slot] !== after[slot]);
     if (changed.length === 0) this.#say(`${by.id} posts what is there already`);
     for (const slot of changed) this.#slotChanged(by, slot, before, after);
+    this.#inTime(by, slots[0] ?? '', before, after);
+  }
+
+  /** Outside the window only where that cannot wait: the value before is no valid one of ours with all names, or ends soon. */
+  #inTime(by: Program, slot: string, before: Env, after: Env): void {
+    const { clock, health, installWindow, wantedSince } = this.#world;
+    const wellSince = health.goodSince(['clock', 'balancer']);
+    if (wellSince === undefined || wellSince > clock.now - DAY || isWithin(installWindow, clock.now, 5 * MINUTE))
+      return;
+    const [old, next] = [before[slot], after[slot]].map((value) =>
+      typeof value === 'string' ? read(value) : undefined,
+    );
+    if (old === undefined || next === undefined || !isOurs(old)) return;
+    const lifeMs = old.notAfter.getTime() - old.notBefore.getTime();
+    const isLate = clock.now + installWindow.everyMs > old.notAfter.getTime() - Math.max(lifeMs / 4, 2 * DAY);
+    const isBare = next.domains.some((name) => wantedSince.has(name) && !isGood(old, name, clock.now));
+    // Something stands before it: another redeploy may not help, but what is there is of no use either.
+    const isShadowed = old.domains.some((name) => wantedSince.has(name) && servedBy(before, name) !== old);
+    if (!isLate && !isBare && !isShadowed)
+      this.#say(`${by.id} posts to ${slot} outside ${installWindow.text}, although that could wait`);
   }
 
   #othersUntouched(before: Env, after: Env, slots: readonly string[]): void {
@@ -264,15 +277,18 @@ export class Judge {
   readonly #issued = new Map<string, { at: number; lifeMs: number }>();
 
   /** No certificate is had twice for nothing: not before half of its life, with nothing lost and nobody started since. */
-  issued({ names, at, lifeMs }: Issued): void {
+  issued(issued: Issued): void {
+    const { names, at, lifeMs } = issued;
     this.checks += 1;
+    this.expiry.issued(issued);
     const set = [...names].sort().join(' ');
     const before = this.#issued.get(set);
     this.#issued.set(set, { at, lifeMs });
     if (before === undefined || at - before.at > before.lifeMs * 0.45) return;
-    const { health, excusedAt } = this.#world;
+    const { health, excusedAt, renewalAskedAt } = this.#world;
     const goodSince = health.goodSince(['ca', 'disk', 'clock']);
-    if (goodSince === undefined || goodSince > before.at || excusedAt() > before.at - HANDED_OVER) return;
+    if (goodSince === undefined || goodSince > before.at || excusedAt() > before.at) return;
+    if (renewalAskedAt() > before.at) return;
     this.#say(
       `a certificate for ${set} is had again after ${Math.round((at - before.at) / HOUR)} hours, for no reason`,
     );
@@ -309,7 +325,11 @@ export class Judge {
         this.#say(`at the end ${name} has no valid certificate`);
     }
     const states = tasks.map(({ planned }) => planned?.certificate.state);
-    if (!states.some((state) => state === 'live' || state === 'ordering' || state === 'deploying'))
+    if (
+      !states.some(
+        (state) => state === 'live' || state === 'ordering' || state === 'deploying' || state === 'waiting-for-window',
+      )
+    )
       this.#say(
         `at the end no task says that it is live: ${states.join(', ')}: ${tasks.map(({ planned }) => planned?.certificate.why).join('; ')}`,
       );

@@ -38,7 +38,7 @@ type Client = Pick<MarathonClient, 'app' | 'deployments' | 'queue' | 'pastLabels
 
 export class Marathon {
   outage: 'away' | 'leaderless' | 'slow' | undefined;
-  putFaults: PutFault[] = [];
+  putFaults: { readonly fault: PutFault; readonly meet: () => void }[] = [];
   puts = 0;
   readonly #facts: MarathonFacts;
 
@@ -71,7 +71,7 @@ export class Marathon {
     await clock.sleep(this.outage === 'slow' ? random.between(1_000, 9_000) : random.between(3, 60));
     signal.throwIfAborted();
     await task.life.gate(`${what}, sent`);
-    if (this.outage === 'away') throw new MarathonError(`${what}: connect ECONNREFUSED 10.0.0.1:8080`);
+    if (this.outage === 'away') throw new MarathonError(`${what}: connect ECONNREFUSED 10.0.0.1:8080`, 'does it run?');
     if (this.outage === 'leaderless') {
       const text = '{"message":"Could not determine the current leader"}';
       throw refusal(what, { status: 503, contentType: 'application/json', text });
@@ -89,7 +89,9 @@ export class Marathon {
     const { balancer, onPut, trace } = this.#facts;
     const what = 'PUT /v2/apps/marathon-lb';
     const after = body.env as Env;
-    const fault = this.putFaults.shift();
+    const next = this.putFaults.shift();
+    next?.meet();
+    const fault = next?.fault;
     this.puts += 1;
     trace(`${by.id}: PUT ${slots.join(', ')}${fault === undefined ? '' : ` (${fault})`}`);
     if (fault === 'refused') {
@@ -103,10 +105,10 @@ export class Marathon {
       throw refusal(what, { status: 409, contentType: 'application/json', text });
     }
     const unknown = { outcomeUnknown: true, retryable: true };
-    if (fault === 'lost') throw new MarathonError(`${what}: socket hang up`, unknown);
+    if (fault === 'lost') throw new MarathonError(`${what}: socket hang up`, 'look again', unknown);
     onPut({ by, before: balancer.env, after, slots });
     const deploymentId = balancer.deploy(after, true, force);
-    if (fault === 'applied-unknown') throw new MarathonError(`${what}: socket hang up`, unknown);
+    if (fault === 'applied-unknown') throw new MarathonError(`${what}: socket hang up`, 'look again', unknown);
     return { deploymentId, version: balancer.version };
   }
 }

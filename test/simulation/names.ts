@@ -10,6 +10,8 @@ export type NameTrouble =
   | 'servfail'
   /** A CAA record forbids this CA; found at the validation. */
   | 'caa'
+  /** A CAA record that only the check before signing finds: it was added after the validation. */
+  | 'caa-late'
   /** The CA's policy refuses it at newOrder. */
   | 'refused'
   /** A firewall in front of it lets us in, but not the CA. */

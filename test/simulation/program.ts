@@ -15,6 +15,7 @@ import { createLog } from '../../src/log.ts';
 import type { MarathonClient } from '../../src/marathon/client.ts';
 import { Observer, type Senses } from '../../src/observe.ts';
 import { policyOf } from '../../src/parts.ts';
+import { askObstacle } from '../../src/plan/asking.ts';
 import type { Policy } from '../../src/plan/observation.ts';
 import { type Plan, plan } from '../../src/plan/plan.ts';
 import { Reconciler } from '../../src/reconciler.ts';
@@ -54,6 +55,9 @@ export interface Birth {
   readonly startedAt: number;
   readonly volume: Volume;
   readonly preflight: Policy['preflight'];
+  readonly keyType: string;
+  /** Empty: at any time. */
+  readonly installWindow: string;
 }
 
 export class Program {
@@ -74,7 +78,8 @@ export class Program {
   readonly #reconciler: Reconciler;
   #ended: Promise<void> = Promise.resolve();
 
-  constructor({ id, version, startedAt, volume, preflight }: Birth, outside: Outside) {
+  constructor(birth: Birth, outside: Outside) {
+    const { id, version, startedAt, volume, preflight, keyType, installWindow } = birth;
     this.id = id;
     this.version = version;
     this.startedAt = startedAt;
@@ -90,7 +95,8 @@ export class Program {
       MARATHON_LB_ID: '/marathon-lb',
       LETSENCRYPT_EMAIL: 'ops@fleet.net',
       STATE_DIR: stateDir,
-      KEY_TYPE: 'ec256',
+      KEY_TYPE: keyType,
+      INSTALL_WINDOW: installWindow,
     });
     const policy: Policy = { ...policyOf(config, { acme: undefined, marathon: undefined }), preflight };
     const log = createLog({ level: 'info', write: (line) => outside.onLog(this, line) });
@@ -155,6 +161,14 @@ export class Program {
     this.#observer.forget();
     this.#actions.forgetFailedInstall();
     this.#reconciler.wake();
+  }
+
+  /** What the button of the status page does. False: it said why not. */
+  askRenewal(): boolean {
+    if (askObstacle('renew', this.planned) !== undefined) return false;
+    this.#actions.askRenewal();
+    this.lookAnew();
+    return true;
   }
 
   /** SIGTERM. Resolves when it has ended. */

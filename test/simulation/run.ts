@@ -2,6 +2,7 @@
 import './clock.ts';
 import './disk.ts';
 import { KINDS } from './faults.ts';
+import type { Told } from './telling.ts';
 import { World } from './world.ts';
 
 export interface Result {
@@ -12,6 +13,11 @@ export interface Result {
   /** All that could have happened. */
   readonly kinds: readonly string[];
   readonly fired: Readonly<Record<string, number>>;
+  /** What excused a certificate that expired, and how often. */
+  readonly excused: Readonly<Record<string, number>>;
+  /** By kind, how many were told in words that fit, and how many nobody met. */
+  readonly told: Readonly<Record<string, Told>>;
+  readonly revoked: { readonly inPeace: number; readonly all: number };
   /** The last lines of the trace. */
   readonly tail: readonly string[];
   readonly counts: Counts;
@@ -60,6 +66,9 @@ export async function runSeed(asked: Asked): Promise<Result> {
     digest: world.digest,
     kinds: KINDS,
     fired: Object.fromEntries(world.fired),
+    excused: Object.fromEntries(world.judge.expiry.excused),
+    told: Object.fromEntries(world.telling.counts),
+    revoked: world.revocations.counts,
     tail: world.lines.slice(-TAIL),
     counts: {
       days: asked.days,

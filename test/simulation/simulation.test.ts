@@ -30,14 +30,15 @@ async function simulate(...options: string[]): Promise<string> {
   );
 }
 
-test(`${SEEDS} runs of two virtual years: every invariant holds at every step`, async () => {
+test(`${SEEDS} runs of two virtual years, with most kinds of fault: every invariant holds at every step`, async () => {
   const said = JSON.parse(await simulate('--seeds', String(SEEDS), '--json')) as Told;
   assert.deepEqual(said.failed, []);
   assert.equal(said.seeds, SEEDS);
   assert.ok(said.totals.certificates > SEEDS * 10, `${said.totals.certificates} certificates`);
   assert.ok(said.totals.checks > SEEDS * 2_000, `${said.totals.checks} checks`);
   const fired = Object.values(said.fired).filter((count) => count > 0);
-  assert.ok(fired.length > 45, `${fired.length} kinds of fault happened`);
+  // That none is missing is for the long form, which fails on it.
+  assert.ok(fired.length > 50, `${fired.length} kinds of fault happened`);
 });
 
 test('the same seed says the same, line by line', async () => {
@@ -48,5 +49,5 @@ test('the same seed says the same, line by line', async () => {
 
 test('every planted bug still fits the source', () => {
   for (const mutation of MUTATIONS) assert.notEqual(mutated(mutation), '');
-  assert.ok(MUTATIONS.length >= 30);
+  assert.ok(MUTATIONS.length >= 80);
 });

@@ -13,12 +13,15 @@ import { unmountAll } from './disk.ts';
 import { schedule } from './faults.ts';
 import { Fleet, type Storage } from './fleet.ts';
 import { Health } from './health.ts';
+import { ANY_TIME, WINDOWS } from './install-windows.ts';
 import { Judge } from './judge.ts';
 import { forgetParsed, LoadBalancer, read, servedBy } from './load-balancer.ts';
 import { Marathon, type Put } from './marathon.ts';
 import { Names } from './names.ts';
 import type { Outside, Program } from './program.ts';
 import { Random } from './random.ts';
+import { Revocations } from './revocations.ts';
+import { Telling } from './telling.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -47,6 +50,8 @@ export class World {
   readonly marathon: Marathon;
   readonly fleet: Fleet;
   readonly judge: Judge;
+  readonly revocations: Revocations;
+  readonly telling: Telling;
   readonly fired = new Map<string, number>();
   readonly violations: string[] = [];
   readonly wantedSince = new Map<string, number>();
@@ -62,10 +67,14 @@ export class World {
   readonly atNextOrder: ((task: Program) => void)[] = [];
   readonly atNextPut: (() => void)[] = [];
   excusedAt = START;
+  /** The CA was paid for certificates of no use until then. */
+  signerBrokenUntil = Number.NEGATIVE_INFINITY;
   passes = 0;
   /** From a load balancer's port nothing comes back to us. */
   wireBlocked = false;
   #attention = 50;
+  /** That Marathon took. */
+  #puts = 0;
   readonly #coarse: Random;
   readonly #longestSleep: number;
   /** Some runs see much more at the full pace. */
@@ -110,13 +119,21 @@ export class World {
       onPut: (put) => this.#onPut(put),
     });
     const preflight: Policy['preflight'] = draw.pick(['auto', 'auto', 'strict', 'off']);
+    const window = draw.chance(0.3) ? (draw.pick(WINDOWS) ?? ANY_TIME) : ANY_TIME;
     const first = draw.pick([
       ['www.fleet.net'],
       ['www.fleet.net', 'api.fleet.net', 'shop.mart.org'],
       NAMES.slice(0, 5),
     ]);
     this.fleet = new Fleet({
-      ...{ clock, trace, preflight, storage: this.storage, random: this.random.stream('fleet') },
+      ...{
+        clock,
+        trace,
+        preflight,
+        installWindow: window.text,
+        storage: this.storage,
+        random: this.random.stream('fleet'),
+      },
       outside: this.#outside(),
       hasHealthChecks: draw.chance(0.7),
       names: first,
@@ -125,16 +142,35 @@ export class World {
     for (const name of first) this.wantedSince.set(name, START);
     for (const name of first) this.everWanted.add(name);
     const { health, wantedSince, everWanted } = this;
+    const isRemembered = (fingerprint: string): boolean =>
+      this.fleet.alive.some(({ volume }) => volume.find('ledger.json')?.data.includes(fingerprint));
     this.judge = new Judge({
-      ...{ clock, health, names, balancer, wantedSince, everWanted },
-      isRemembered: (fingerprint) =>
-        this.fleet.alive.some(({ volume }) => volume.find('ledger.json')?.data.includes(fingerprint)),
+      ...{ clock, health, names, balancer, wantedSince, everWanted, installWindow: window },
+      isRemembered,
       excusedAt: () => Math.max(this.excusedAt, this.fleet.startedAt),
+      renewalAskedAt: () => this.revocations.askedAt,
       violate: (what) => this.violate(what),
       isDisturbed: (slot) => this.disturbed.has(slot),
     });
+    this.telling = new Telling({
+      clock,
+      hasDisturbedSlots: () => this.disturbed.size > 0,
+      violate: (what) => this.violate(what),
+    });
+    this.revocations = new Revocations({
+      ...{ clock, health, names, trace, wantedSince, isRemembered, windowMs: window.everyMs },
+      tasks: () => this.fleet.alive,
+      served: () => this.#served(),
+      excusedAt: () => Math.max(this.excusedAt, this.fleet.startedAt),
+      spent: () => ({
+        orders: this.authority.ordersMade,
+        certificates: this.authority.issued.length,
+        puts: this.#puts,
+      }),
+      violate: (what) => this.violate(what),
+    });
     trace(
-      `seed ${options.seed}: state ${this.storage}, preflight ${preflight}, ${instances} load balancers, names ${first.join(', ')}`,
+      `seed ${options.seed}: state ${this.storage}, preflight ${preflight}, ${instances} load balancers, window ${window.text || 'none'}, names ${first.join(', ')}`,
     );
   }
 
@@ -144,6 +180,7 @@ export class World {
     schedule(this);
     this.fleet.start();
     this.#daily();
+    this.#judgeOften();
     await this.clock.run(this.end);
     if (this.violations.length === 0) {
       this.judge.served();
@@ -258,9 +295,10 @@ export class World {
   }
 
   #onPut(put: Put): void {
+    this.#puts += 1;
     this.judge.put(put);
     for (const slot of put.slots) this.disturbed.delete(slot);
-    if (this.clock.now < this.calmFrom) this.atNextPut.shift()?.();
+    if (this.clock.now < this.calmFrom && this.atNextPut.length > 0) this.#happen(() => this.atNextPut.shift()?.());
     this.attend(12);
   }
 
@@ -268,9 +306,11 @@ export class World {
     this.passes += 1;
     this.#attention -= 1;
     this.judge.plan(task, planned);
+    this.telling.plan(planned);
     const { state, why, cure } = planned.certificate;
     const isOrder = planned.actions.some(({ kind }) => kind === 'issue');
-    if (isOrder && this.clock.now < this.calmFrom) this.atNextOrder.shift()?.(task);
+    if (isOrder && this.clock.now < this.calmFrom && this.atNextOrder.length > 0)
+      this.#happen(() => this.atNextOrder.shift()?.(task));
     const gist = gistOf(planned);
     if (this.#gists.get(task) === gist) return;
     this.#gists.set(task, gist);
@@ -289,7 +329,7 @@ export class World {
   /** Marathon's event stream, which loses an event now and then. */
   #changed(): void {
     this.attend(4);
-    this.judge?.served();
+    this.#judge();
     if (this.#coarse.chance(0.05)) return;
     for (const task of this.fleet?.alive ?? []) this.clock.after(5, () => task.wake());
   }
@@ -300,14 +340,45 @@ export class World {
     for (const task of this.fleet.alive) task.lookAnew();
   }
 
+  /** What expires does so with nobody's doing. */
+  #judgeOften(): void {
+    this.clock.after(6 * HOUR, () => this.#judgeOften());
+    this.#judge();
+  }
+
+  /** What was prepared, and comes now. */
+  #happen(change: () => void): void {
+    this.telling.begin('', undefined, () => {
+      change();
+      return true;
+    });
+  }
+
+  #judge(): void {
+    this.judge?.served();
+    this.revocations?.look();
+  }
+
+  /** By the load balancers that are up, for the names that are wanted. */
+  #served(): ReadonlySet<string> {
+    const { balancer, wantedSince } = this;
+    const up = balancer.tasks.filter(({ alive }) => alive === true);
+    const all = up.flatMap(({ env }) => [...wantedSince.keys()].map((name) => servedBy(env, name)?.fingerprint));
+    return new Set(all.filter((one) => one !== undefined));
+  }
+
   #late(ms: number): number {
     if (ms < SHORT_SLEEP || this.#attention > 0) return 0;
     const { now, offset } = this.clock;
     const longest = this.health.active === 0 ? this.#longestSleep : this.#longestSleep / 3;
     const shareOfLife = this.authority.lifeMs / 25;
-    const late = this.#coarse.next() * Math.min(longest, shareOfLife);
+    // Towards its end, what is left of a certificate is not slept away.
+    const left = this.fleet.alive.flatMap(({ planned }) => planned?.certificate.bundle?.notAfter.getTime() ?? []);
+    const shareOfRest = left.map((end) => (end - now - offset) / 12).filter((ms) => ms > 0);
+    const late = this.#coarse.next() * Math.min(longest, shareOfLife, ...shareOfRest);
     const due = this.fleet.alive
-      .flatMap(({ planned }) => planned?.certificate.renewAt?.getTime() ?? [])
+      .flatMap(({ planned }) => [planned?.certificate.renewAt, awaited(planned)])
+      .flatMap((at) => at?.getTime() ?? [])
       .map((at) => at - now - offset)
       .filter((left) => left > 0);
     return Math.max(0, Math.min(late, ...due));
@@ -334,4 +405,9 @@ function gistOf({ certificate: { state, why, cure, domains } }: Plan): string {
   if (state === 'ordering' || state === 'deploying' || state === 'live') return state;
   const text = domains.reduce((rest, name) => rest.replaceAll(name, ''), `${state} ${why} ${cure}`);
   return text.replace(/ \(and \d+ more\)|\d+/g, '');
+}
+
+/** When the window opens that a certificate waits for. */
+function awaited(planned: Plan | undefined): Date | undefined {
+  return planned?.installWindow?.awaited ? planned.installWindow.opens : undefined;
 }
