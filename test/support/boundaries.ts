@@ -39,8 +39,8 @@ class Labels {
 
 /** What is done at the boundary. */
 export interface Blow {
-  /** Ends the process, or has it ended; resolves when it is dead. */
-  strike(): Promise<void>;
+  /** Ends the process, or has it ended; resolves when it is dead. It may wait until the process has asked for more, which gets no answer. */
+  strike(asksForMore: () => boolean): Promise<void>;
   /** Whether the next process may have begun to ask: until then every request is the old one's. */
   successorAsks(): boolean;
 }
@@ -74,21 +74,24 @@ export class Boundaries {
   ): void {
     const isThere = (request: Recorded, moment: Moment): boolean =>
       this.#struck === undefined && moment === at.moment && this.#named.get(request) === at.boundary;
+    let isHeld = false;
+    const strike = (): Promise<void> => blow.strike(() => isHeld);
     const hooks: Hooks = {
       onRequest: async (_, request) => {
         if (this.#struck === undefined) return this.#note(request);
         if (this.#labels.of(request) === undefined || blow.successorAsks()) return 'pass';
+        isHeld = true;
         await this.#struck;
         return 'drop';
       },
       onReply: async (_, request) => {
         if (!isThere(request, 'reply lost')) return 'pass';
-        this.#struck = blow.strike();
+        this.#struck = strike();
         await this.#struck;
         return 'drop';
       },
       afterReply: (_, request) => {
-        if (isThere(request, 'reply passed on')) this.#struck = blow.strike();
+        if (isThere(request, 'reply passed on')) this.#struck = strike();
       },
     };
     for (const proxy of proxies) proxy.hooks = hooks;

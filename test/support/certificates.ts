@@ -44,6 +44,8 @@ export interface IssueOptions {
   readonly keyPem?: string;
   /** Default: the first name of at most 64 characters; null: none. */
   readonly commonName?: string | null;
+  /** How it is signed. Default: sha256; sha1 is for servers that should not be. */
+  readonly hash?: 'sha1' | 'sha256';
 }
 
 const DAY_MS = 86_400_000;
@@ -131,7 +133,8 @@ function certificate(
   const notBefore = of.notBefore ?? new Date(Date.now() - 3_600_000);
   const notAfter = of.notAfter ?? new Date(notBefore.getTime() + 90 * DAY_MS);
   const subject = of.commonName === undefined ? of.domains.find((name) => name.length <= 64) : of.commonName;
-  const algorithm = signatureAlgorithm(of.issuerKey);
+  const hash = of.hash ?? 'sha256';
+  const algorithm = signatureAlgorithm(of.issuerKey, hash);
   const toBeSigned = sequence(
     tagged(0, primitive(Type.INTEGER, '\x02')),
     primitive(Type.INTEGER, `\x01${randomBytes(15).toString('latin1')}`),
@@ -142,7 +145,7 @@ function certificate(
     asn1.fromDer(publicKeyDer(of.key)),
     tagged(3, sequence(...extensions(of))),
   );
-  const signature = sign('sha256', Buffer.from(der(toBeSigned), 'latin1'), of.issuerKey).toString('latin1');
+  const signature = sign(hash, Buffer.from(der(toBeSigned), 'latin1'), of.issuerKey).toString('latin1');
   const body = der(sequence(toBeSigned, algorithm, primitive(Type.BITSTRING, `\0${signature}`)));
   return forge.pem.encode({ type: 'CERTIFICATE', body }).replaceAll('\r\n', '\n');
 }
@@ -175,9 +178,9 @@ function time(date: Date): Node {
   return primitive(Type.GENERALIZEDTIME, digits);
 }
 
-function signatureAlgorithm(key: KeyObject): Node {
-  if (key.asymmetricKeyType === 'ec') return sequence(oid('1.2.840.10045.4.3.2'));
-  return sequence(oid('1.2.840.113549.1.1.11'), primitive(Type.NULL, ''));
+function signatureAlgorithm(key: KeyObject, hash: 'sha1' | 'sha256'): Node {
+  if (key.asymmetricKeyType === 'ec') return sequence(oid(`1.2.840.10045.${hash === 'sha1' ? '4.1' : '4.3.2'}`));
+  return sequence(oid(`1.2.840.113549.1.1.${hash === 'sha1' ? 5 : 11}`), primitive(Type.NULL, ''));
 }
 
 function publicKeyDer(key: KeyObject): string {

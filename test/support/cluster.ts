@@ -9,6 +9,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { canBind } from '../marathon-simulator/agents.ts';
 import type { SimTask } from '../marathon-simulator/model.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../marathon-simulator/simulator.ts';
@@ -148,9 +149,10 @@ interface Network {
   readonly httpsPort: number;
 }
 
-/** Drawn, and looked at: another test, or a web server on every address, may be there already. */
+/** Drawn, and looked at: another test, or a web server on every address, may be there already, and soon be gone. */
 async function freeNetwork(ports: 'web' | 'high'): Promise<Network> {
   for (let tries = 0; tries < 50; tries++) {
+    if (tries > 10) await sleep(100);
     const prefix = `127.${drawn(1, 254)}.${drawn(0, 254)}`;
     const [httpPort, httpsPort] = ports === 'web' ? [80, 443] : [drawn(31_000, 31_499), drawn(31_500, 31_999)];
     const wanted = [2, 3].flatMap((host) => [httpPort, httpsPort].map((port) => canBind(`${prefix}.${host}`, port)));

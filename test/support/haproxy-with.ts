@@ -4,11 +4,11 @@
  * For looking through a load balancer at one thing; the whole of marathon-lb is test/marathon-simulator/load-balancer.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Haproxy } from '../marathon-simulator/load-balancer/haproxy.ts';
 import { selfSigned } from './certificates.ts';
+import { freePort } from './free-port.ts';
 import type { Disposer } from './pebble.ts';
 
 export interface HaproxyRules {
@@ -74,13 +74,4 @@ ${lines(rules.http)}frontend https
   bind ${bind.https}
 ${lines(rules.https)}${(rules.sections ?? []).join('\n')}
 `;
-}
-
-export async function freePort(host = '127.0.0.1'): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, host, resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
-  return address.port;
 }

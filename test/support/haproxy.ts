@@ -5,13 +5,13 @@
  * refuses fails the test with HAProxy's own words.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { connect } from 'node:tls';
 import type { RunningTask } from '../marathon-simulator/executor.ts';
 import { Haproxy } from '../marathon-simulator/load-balancer/haproxy.ts';
+import { freePort } from './free-port.ts';
 
 export interface RunningHaproxy {
   readonly host: string;
@@ -70,15 +70,6 @@ export function endWithTest(t: TestContext, task: Pick<RunningTask, 'kill' | 'ex
     await task.exited;
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   });
-}
-
-export async function freePort(host: string): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, host, resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error(`no port on ${host}`);
-  return address.port;
 }
 
 export interface Endpoint {

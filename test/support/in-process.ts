@@ -50,11 +50,9 @@ export async function startProgram(t: Disposer, host: string, env: Environment):
     PREFLIGHT: 'off',
     ...env,
   });
-  const service = await Service.create(
-    config,
-    createLog({ level: 'info', write: (line) => void log.push(line) }),
-    (plan) => void plans.push(plan),
-  );
+  const service = await Service.create(config, createLog({ level: 'info', write: (line) => void log.push(line) }), {
+    onPlan: (plan) => void plans.push(plan),
+  });
   const abort = new AbortController();
   const ended = service.run(abort.signal);
   const stop = async (): Promise<void> => {

@@ -10,7 +10,7 @@ import { type Blow, Boundaries } from './boundaries.ts';
 import type { Cluster } from './cluster.ts';
 import { type Definition, shipped } from './definitions.ts';
 import type { Disposer } from './pebble.ts';
-import { type RecordingProxy, startRecordingProxy } from './recording-proxy.ts';
+import { type Recorded, type RecordingProxy, startRecordingProxy } from './recording-proxy.ts';
 import { sighted } from './sighting.ts';
 import { until } from './until.ts';
 
@@ -90,7 +90,7 @@ export class Stage {
   }
 
   arm(boundary: string, moment: 'reply lost' | 'reply passed on'): void {
-    this.boundaries.arm({ boundary, moment }, this.#blow(moment), ...this.#proxies);
+    this.boundaries.arm({ boundary, moment }, this.#blow(boundary, moment), ...this.#proxies);
   }
 
   /** At this boundary a new version is posted, and nobody hears of the CA until it is healthy; then both go on. */
@@ -160,20 +160,25 @@ export class Stage {
     await until(isOver, `tasks of ${ids} to end`, PATIENCE_MS);
   }
 
-  #blow(moment: 'reply lost' | 'reply passed on'): Blow {
+  #blow(boundary: string, moment: 'reply lost' | 'reply passed on'): Blow {
     const { upgrade } = this.#options;
     const isKilled = upgrade === 'relaunched' || upgrade === 'taken over';
+    // After the PUT it has nothing more to ask for.
+    const goesOn = !isKilled && upgrade !== 'kill-first' && moment === 'reply passed on' && boundary !== 'PUT';
     let [victim] = this.launched();
     const dead = (): boolean => victim?.endedAt !== undefined;
     return {
       successorAsks: () => dead() || (!isKilled && this.launched()[1]?.alive === true),
-      strike: async () => {
+      strike: async (asksForMore) => {
+        const asked = this.#visitsAsked(); // before all else: what is asked from here on gets no further
         victim = await this.#victim();
         const pid = Number(victim.pid);
-        await this.#visitsMade();
+        await this.#visitsMade(asked);
         if (isKilled) process.kill(pid, 'SIGKILL');
         // Nothing holds it once it has the reply: it stands still until Marathon's kill has come.
         if (upgrade === 'kill-first' && moment === 'reply passed on') process.kill(pid, 'SIGSTOP');
+        // What it asks for only beside a healthy successor could not be told from what that one asks for.
+        if (goesOn) await until(asksForMore, 'what it has to ask for next', PATIENCE_MS);
         if (!isKilled) await this.#upgrade();
         await until(dead, `task ${victim?.id} to be killed`, PATIENCE_MS);
       },
@@ -206,11 +211,14 @@ export class Stage {
    * The CA calls once, and an order is lost to whoever is dead just then: no program can help that. So the process stays
    * until the CA has been where it was asked to come.
    */
-  async #visitsMade(): Promise<void> {
-    const [ca] = this.#proxies;
-    const asked = ca.requests.filter(({ path }) => path.startsWith('/chalZ/'));
+  async #visitsMade(asked: readonly Recorded[]): Promise<void> {
     const made = (): boolean => asked.every(({ status }) => status !== undefined) && this.#decided() >= asked.length;
     if (!made()) await until(made, 'the CA to come', PATIENCE_MS);
+  }
+
+  #visitsAsked(): readonly Recorded[] {
+    const [ca] = this.#proxies;
+    return ca.requests.filter(({ path }) => path.startsWith('/chalZ/'));
   }
 
   #decided(): number {

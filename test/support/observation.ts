@@ -43,6 +43,7 @@ export function policy(differing: Partial<Policy> = {}): Policy {
     takeOver: false,
     restore: true,
     pause: false,
+    installWindow: undefined,
     deploymentTimeoutMs: 10 * MINUTE,
     ...differing,
   };

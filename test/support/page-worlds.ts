@@ -4,6 +4,7 @@
  * The table in test/unit/page.test.ts says what must stand there; a browser looks at some of them, and so do the screenshots.
  */
 import type { Failure } from '../../src/certificates/ledger.ts';
+import { installWindow } from '../../src/install-window/window.ts';
 import type { Observation, Policy } from '../../src/plan/observation.ts';
 import { plan } from '../../src/plan/plan.ts';
 import { type Status, statusOf } from '../../src/status.ts';
@@ -138,6 +139,16 @@ const WORLDS = {
       ourDeployment: '5ed4c0c5',
       unsettledSince: ago(40 * SECOND),
     },
+  },
+  'waiting-for-window': {
+    seen: {
+      stored: stored({
+        bundle: RENEWED,
+        previous: BUNDLE,
+        ledger: { ...remembering(BUNDLE), installed: [BUNDLE.fingerprint, RENEWED.fingerprint] },
+      }),
+    },
+    policy: { installWindow: installWindow('Mon-Fri 02:00-04:00; Sat,Sun 01:00-06:00 Europe/Berlin') },
   },
   following: { seen: {}, policy: { taskId: 'letsencrypt-dcos.instance-77aa.2' } },
   'no-names': { seen: { self: ourApp({ labels: {}, tasks: [task(TASK)] }) } },

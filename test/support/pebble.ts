@@ -11,12 +11,12 @@ import { accessSync, constants } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freePort } from './free-port.ts';
 
 const DEBIAN = '`apt-get install pebble` has it (Debian, Ubuntu)';
 const START_MS = 20_000;
@@ -91,7 +91,8 @@ export interface Pebble {
 export async function startPebble(t: Disposer, options: PebbleOptions = {}): Promise<Pebble> {
   const host = options.host ?? '127.0.0.1';
   const dir = await mkdtemp(join(tmpdir(), 'pebble-'));
-  const [acme, management, dns, dnsManagement] = await freePorts(host, 4);
+  const ports = [freePort(host), freePort(host), freePort(host), freePort(host)] as const;
+  const [acme, management, dns, dnsManagement] = await Promise.all(ports);
   const { certFile, keyFile } = await ownCertificate(dir, host);
   const caPem = await readFile(certFile, 'utf8');
   const pebble = {
@@ -264,22 +265,6 @@ async function ownCertificate(dir: string, host: string): Promise<{ certFile: st
     ...['-addext', `subjectAltName=IP:${host},DNS:localhost`],
   ]);
   return { certFile, keyFile };
-}
-
-/** All held open together, so that they differ; free at the time of looking, which is the best one can have. */
-async function freePorts(host: string, wanted: number): Promise<readonly [number, number, number, number]> {
-  const servers = Array.from({ length: wanted }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((done, fail) => {
-          server.once('error', fail);
-          server.listen(0, host, () => done((server.address() as { port: number }).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports as unknown as readonly [number, number, number, number];
 }
 
 function get(url: string, ca: string): Promise<string> {

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Observation, Policy } from '../../src/plan/observation.ts';
 import { type Plan, plan } from '../../src/plan/plan.ts';
-import type { State } from '../../src/plan/verdict.ts';
+import { ALARMING, type State } from '../../src/plan/verdict.ts';
 import { NOW, observation, policy } from './observation.ts';
 
 export interface Row {
@@ -43,6 +43,7 @@ function check(row: Row, planned: Plan): void {
   const { state, why, cure } = planned.certificate;
   assert.equal(state, row.state, why);
   assert.deepEqual([kinds(planned), planned.looks], [row.actions ?? [], row.looks ?? []], why);
+  checkTold(planned);
   if (row.why !== undefined) assert.match(why, row.why);
   if (row.cure !== undefined) assert.match(cure ?? '', row.cure);
   if (row.slots !== undefined) assert.deepEqual(slotsWritten(planned), row.slots);
@@ -52,6 +53,15 @@ function check(row: Row, planned: Plan): void {
   if (row.tried !== undefined) assert.deepEqual(planned.preflightDue, row.tried);
   if (row.notes !== undefined) checkNotes(planned.notes, row.notes);
   checkPace(planned);
+}
+
+/** Whoever is alarmed is told what to do, or when it is tried again; unless that is now. */
+export function checkTold({ certificate: { state, why, cure, names }, actions, looks }: Plan): void {
+  const isNow = actions.length + looks.length > 0;
+  const told = isNow || cure !== undefined || /next try \d{4}-/.test(why);
+  assert.ok(!ALARMING.has(state) || told, `${state} without what to do, or when it is tried again: ${why}`);
+  for (const { obstacle } of names)
+    assert.ok(obstacle?.from === 'ca' || obstacle === undefined || obstacle.cure !== undefined, obstacle?.why);
 }
 
 export function kinds({ actions }: Plan): readonly string[] {

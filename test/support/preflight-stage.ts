@@ -11,7 +11,7 @@ import { Challenges } from '../../src/acme/challenges.ts';
 import type { Identities } from '../../src/acme/identities.ts';
 import { type PreflightLook, preflight } from '../../src/acme/preflight.ts';
 import { Peers } from '../../src/peers.ts';
-import { listenPublic } from '../../src/web/server.ts';
+import { listenPublic } from '../../src/web/public.ts';
 import { selfSigned } from './certificates.ts';
 import { startHaproxyWith } from './haproxy-with.ts';
 import { type Disposer, startPebble } from './pebble.ts';
