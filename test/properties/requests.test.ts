@@ -7,7 +7,7 @@ import net from 'node:net';
 import { after } from 'node:test';
 import fc from 'fast-check';
 import { Challenges } from '../../src/acme/challenges.ts';
-import { listenPublic } from '../../src/web/server.ts';
+import { listenPublic } from '../../src/web/public.ts';
 import { anyText, holds } from './holds.ts';
 
 const challenges = new Challenges();

@@ -32,11 +32,11 @@ test('an order that is done is not asked for again', async () => {
 });
 
 test('the first looks come soon, the next ones later', async () => {
-  const { looks, session } = ready(4);
+  const { looks, session } = ready(10);
   const before = performance.now();
   assert.equal((await poll(PENDING, isReady, { session, signal: never }, 5_000)).status, 'ready');
   assert.ok((looks[0] ?? 0) - before < 500);
-  assert.ok(gap(looks, 2) > gap(looks, 1) * 0.9 && gap(looks, 3) > 100);
+  assert.ok(gap(looks, 5) > 60 && gap(looks, 9) >= 245, `${looks}`);
 });
 
 test('the CA says when to come again, but not less than a quarter of a second', async () => {

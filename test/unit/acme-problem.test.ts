@@ -46,7 +46,7 @@ const refusals: readonly {
         'too many certificates (5) already issued for this exact set of identifiers, retry after 2026-11-23 22:00:00 UTC',
     },
     type: 'rateLimited',
-    says: /^ACME: newOrder at ca\.example: 429 rateLimited: too many certificates \(5\) already issued .* UTC\. The certificate in place stays/,
+    says: /^ACME: newOrder at ca\.example: 429 rateLimited: too many certificates \(5\) already issued .* UTC\. Nothing has to be done: the CA is asked again/,
   },
   {
     name: 'one bad name stands only in quotes',
@@ -93,9 +93,15 @@ const refusals: readonly {
     status: 502,
     data: '<html><head><style>b{color:red}</style></head><body><h1>502 Bad Gateway</h1>\n<p>squid</p></body></html>',
     type: 'http',
-    says: /^ACME: newOrder at ca\.example: HTTP 502: 502 Bad Gateway squid\. The CA, or a proxy/,
+    says: /^ACME: newOrder at ca\.example: HTTP 502: 502 Bad Gateway squid\. Nothing has to be done unless it lasts: the CA, or a proxy/,
   },
-  { name: 'an empty answer', status: 503, data: '', type: 'http', says: /ca\.example: HTTP 503\. The CA/ },
+  {
+    name: 'an empty answer',
+    status: 503,
+    data: '',
+    type: 'http',
+    says: /ca\.example: HTTP 503\. Nothing has to be done unless it lasts/,
+  },
   {
     name: 'JSON that is no problem document',
     status: 400,
@@ -175,7 +181,7 @@ test('an order that is invalid for no reason given says just that', () => {
   const error = verdict([]);
   assert.match(
     error.message,
-    /^ACME: compound: the order is invalid, and the CA does not say why\. That order is given up/,
+    /^ACME: compound: the order is invalid, and the CA does not say why\. Nothing has to be done: that order is given up/,
   );
   assert.deepEqual(error.domains, []);
 });

@@ -118,6 +118,16 @@ const rows: readonly { name: string; plans: readonly Plan[]; spoken: readonly (r
     spoken: [[FIRING], []],
   },
   {
+    name: 'a week of waiting for the install window is no trouble, and ends what was',
+    plans: [
+      at(0, { state: 'not-served' }),
+      at(HOUR, { state: 'not-served' }),
+      at(2 * HOUR, { state: 'waiting-for-window' }),
+      at(7 * DAY, { state: 'waiting-for-window' }),
+    ],
+    spoken: [[], ['not-served firing'], ['not-served resolved'], []],
+  },
+  {
     name: 'not live for a day is told after a day, and ended when it is live',
     plans: [at(0, { state: 'blind' }), at(DAY - 1, { state: 'contested' }), at(DAY, { state: 'blind' }), at(DAY + 1)],
     spoken: [[], [], ['unhealthy firing'], ['unhealthy resolved']],

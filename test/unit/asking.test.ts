@@ -10,10 +10,14 @@ import {
   ago,
   ahead,
   CURRENT,
+  certificate,
+  DAY,
   DIRECTORY,
+  deploying,
   empty,
   failure,
   HOUR,
+  holding,
   ledger,
   loadBalancer,
   MINUTE,
@@ -23,7 +27,9 @@ import {
   remembering,
   routes,
   SECOND,
+  SLOT,
   stored,
+  VERSION,
 } from '../support/observation.ts';
 
 const failedWith = (...failures: Partial<Failure>[]) =>
@@ -95,6 +101,8 @@ test('what was lifted is still lifted after a restart', () => {
   assert.deepEqual(readLedger(JSON.stringify({ formatVersion: 1, ...before })), before);
 });
 
+/** Issued, and not in marathon-lb yet. */
+const issued = { loadBalancer: loadBalancer({ env: holding() }), stored: stored({ ledger: ledger() }) };
 const live = (differing: Partial<Observation> = {}) => observation({ routes: routes(), ...differing });
 
 test('renew: a new certificate is ordered although none is due', () => {
@@ -151,6 +159,52 @@ const obstacles: readonly {
     renew: /under way/,
   },
   {
+    what: 'a new certificate is about to be posted',
+    seen: live(issued),
+    renew: /not in marathon-lb yet: HAPROXY_SSL_CERT is empty/,
+  },
+  {
+    what: 'Marathon did not take the new certificate',
+    seen: live({
+      ...issued,
+      failedInstall: {
+        ...{ at: ago(SECOND), fingerprint: CURRENT.fingerprint, loadBalancerVersion: VERSION, count: 3 },
+        ...{ problem: 'Marathon: PUT: 422 Object is not valid', retryable: false },
+      },
+    }),
+    renew: /not in marathon-lb yet: Marathon: PUT: 422 Object is not valid/,
+  },
+  {
+    what: 'the new certificate waits behind a deployment that hangs',
+    seen: live({
+      ...issued,
+      loadBalancer: deploying({ env: holding() }),
+      unsettledSince: ago(HOUR),
+      queue: { ok: true, value: [] },
+    }),
+    renew: /not in marathon-lb yet: .*d-17/,
+  },
+  {
+    what: 'somebody else replaces what is posted, again and again',
+    seen: live({
+      ...issued,
+      stored: stored({
+        ledger: {
+          ...remembering(CURRENT),
+          replacements: [{ at: ago(HOUR), slot: SLOT, fingerprint: CURRENT.fingerprint }],
+        },
+      }),
+    }),
+    renew: /not in marathon-lb yet: somebody else replaced our certificate in HAPROXY_SSL_CERT twice/,
+  },
+  {
+    what: 'marathon-lb has another certificate of ours, and must not get the one in hand',
+    seen: live({
+      loadBalancer: loadBalancer({ env: holding(certificate({ notBefore: ago(40 * DAY) })) }),
+      stored: stored({ ledger: { ...ledger(), blocked: [CURRENT.fingerprint] } }),
+    }),
+  },
+  {
     what: 'the budget is used up',
     seen: live({ stored: had(2) }),
     renew: /2 certificates for exactly .* is free 2026-11-29T11/,
@@ -170,4 +224,13 @@ for (const { what, seen = live(), policy: our = {}, ...says } of obstacles) {
 
 test('before the first look there is nothing to ask for', () => {
   assert.match(askObstacle('retry', undefined) ?? '', /first look/);
+});
+
+test('a new certificate that waits for the install window is not renewed once more', () => {
+  const planned = plan(observation(), policy());
+  const at = planned.at;
+  const window = { text: 'Sat 01:00-06:00', isOpen: false, opens: at, closes: at, says: 'closed, opens Sat 28 Nov' };
+  const waiting = { ...planned, installWindow: { ...window, awaited: true } };
+  assert.match(askObstacle('renew', waiting) ?? '', /waits for the install window, closed, opens Sat 28 Nov/);
+  assert.equal(askObstacle('renew', { ...planned, installWindow: { ...window, awaited: false } }), undefined);
 });

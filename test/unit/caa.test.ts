@@ -82,6 +82,16 @@ test('an account that is not made yet is no refusal, and another method is one a
   assert.equal(kind(`ca.example; accounturi=${OURS}; validationmethods=dns-01`), 'refused');
 });
 
+test('where it is the account alone, the cure is another one', () => {
+  const ofAccount = (value: string, accountUrl: string | undefined): boolean | undefined => {
+    const verdict = judgeCaa([issue(value)], { ...request, accountUrl });
+    return verdict.kind === 'allowed' ? undefined : verdict.ofAccount;
+  };
+  assert.equal(ofAccount(`ca.example; accounturi=${OURS}0`, OURS), true);
+  assert.equal(ofAccount(`ca.example; accounturi=${OURS}`, undefined), true);
+  assert.equal(ofAccount('other.example', OURS), undefined);
+});
+
 test('a CA need be asked for its name only where records restrict', () => {
   assert.deepEqual([[], [tag('iodef')], [issue('x')], [tag('tbs', 128)]].map(restricts), [false, false, true, true]);
 });

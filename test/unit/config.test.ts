@@ -128,6 +128,18 @@ const accepted: { name: string; env: Environment; read: (config: Config) => unkn
     value: { host: '2001:db8::1', port: 443 },
   },
   { name: 'capitals in a word', env: { KEY_TYPE: 'EC256' }, read: ({ acme }) => acme.keyType, value: 'ec256' },
+  {
+    name: 'an install window with its time zone',
+    env: { INSTALL_WINDOW: ' Sat, Sun 1:00-6:00 Europe/Berlin ' },
+    read: ({ installWindow }) => [installWindow?.text, installWindow?.zone, installWindow?.hours],
+    value: ['Sat, Sun 1:00-6:00 Europe/Berlin', 'Europe/Berlin', [{ days: [6, 0], from: 60, until: 360 }]],
+  },
+  {
+    name: 'without one, at any time',
+    env: { INSTALL_WINDOW: ' ' },
+    read: ({ installWindow }) => installWindow,
+    value: undefined,
+  },
   { name: 'capitals in true', env: { PAUSE: 'True' }, read: ({ pause }) => pause, value: true },
   {
     name: 'a part of a second',
@@ -202,7 +214,7 @@ const refused: { env: Environment; problem: RegExp }[] = [
   { env: { PREFLIGHT: 'on' }, problem: /^PREFLIGHT must be one of auto, strict, off, not 'on'$/ },
   { env: { MARATHON_URL: 'marathon.mesos:8080' }, problem: /^MARATHON_URL must be a URL that begins with http/ },
   { env: { MARATHON_URL: 'zk://a:2181/marathon' }, problem: /^MARATHON_URL must be a URL/ },
-  { env: { MARATHON_URL: ',' }, problem: /^MARATHON_URL must name at least one URL$/ },
+  { env: { MARATHON_URL: ',' }, problem: /^MARATHON_URL must name at least one URL, such as / },
   { env: { MARATHON_URL: 'http://a:1@h,http://b:2@i' }, problem: /^MARATHON_URL must carry the same user/ },
   { env: { MARATHON_URL: 'http://a/?x=1' }, problem: /^MARATHON_URL must not carry/ },
   { env: { MARATHON_LB_ID: '/Marathon LB' }, problem: /^MARATHON_LB_ID must be the id of a Marathon app/ },
@@ -219,13 +231,18 @@ const refused: { env: Environment; problem: RegExp }[] = [
   { env: { LOG_LEVEL: 'loud' }, problem: /^LOG_LEVEL must be one of trace, debug/ },
   { env: { TAKE_OVER: 'yes' }, problem: /^TAKE_OVER must be 'true' or 'false', not 'yes'$/ },
   { env: { PAUSE: '1' }, problem: /^PAUSE must be 'true' or 'false'/ },
+  { env: { INSTALL_WINDOW: '2-5' }, problem: /^INSTALL_WINDOW has '2-5' where hours from 00:00 to 24:00 stand, such/ },
+  {
+    env: { INSTALL_WINDOW: '02:00-05:00 CET' },
+    problem: /^INSTALL_WINDOW names the time zone 'CET', .* write UTC, or/,
+  },
   { env: { SERVED_CHECK: 'www.example.com' }, problem: /^SERVED_CHECK must be host:port/ },
   { env: { SERVED_CHECK: 'www.example.com:0' }, problem: /^SERVED_CHECK must be a port/ },
   { env: { LISTEN_ADDRESS: 'everywhere' }, problem: /^LISTEN_ADDRESS must be an IP address/ },
   { env: { ADMIN_TOKEN: 'short' }, problem: /^ADMIN_TOKEN must have 16 to 256 characters(?!.*short)/ },
   { env: { ADMIN_TOKEN: 'correct horse battery staple' }, problem: /^ADMIN_TOKEN must have .*no space(?!.*horse)/ },
-  { env: { RUN_AS: 'root' }, problem: /^RUN_AS must be numbers of a user and a group/ },
-  { env: { RUN_AS: '0:0' }, problem: /^RUN_AS must be numbers/ },
+  { env: { RUN_AS: 'root' }, problem: /^RUN_AS must be the numbers of a user and a group/ },
+  { env: { RUN_AS: '0:0' }, problem: /^RUN_AS must be the numbers/ },
   { env: { ACME_TIMEOUT: '0' }, problem: /^ACME_TIMEOUT must be a number of seconds/ },
   { env: { MARATHON_TIMEOUT: '10s' }, problem: /^MARATHON_TIMEOUT must be a number of seconds.*not '10s'$/ },
   { env: { DEPLOYMENT_TIMEOUT: '1e9' }, problem: /^DEPLOYMENT_TIMEOUT must be/ },
@@ -270,7 +287,10 @@ test('all mistakes are told at once', () => {
 test('an e-mail address that is none is a warning, and the account is made without one', () => {
   const config = parseConfig({ LETSENCRYPT_EMAIL: 'me at example.com' });
   assert.equal(config.acme.email, undefined);
-  assert.match(config.warnings[0] ?? '', /^LETSENCRYPT_EMAIL must be one e-mail address, not 'me at example.com'/);
+  assert.match(
+    config.warnings[0] ?? '',
+    /^LETSENCRYPT_EMAIL must be one e-mail address such as 'ops@example.com', not 'me at example.com'/,
+  );
 });
 
 test("Let's Encrypt's ACME v1 address becomes that of v2, with a warning", () => {

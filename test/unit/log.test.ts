@@ -5,7 +5,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { AxiosError, AxiosHeaders } from 'axios';
 import { CertificateBundle } from '../../src/certificates/bundle.ts';
-import { createLog, describeError, type Log, mask } from '../../src/log.ts';
+import { createLog, type Log } from '../../src/log.ts';
+import { describeError, mask } from '../../src/mask.ts';
 import { issue } from '../support/certificates.ts';
 
 function recorded(level = 'trace'): { log: Log; lines: string[] } {

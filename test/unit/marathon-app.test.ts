@@ -162,6 +162,6 @@ test('an env that no task could start with is refused before it is sent, naming 
   refusals({ container: { type: 'MESOS' } }, { A: 'x'.repeat(60_000), B: 'x'.repeat(60_000) });
   assert.throws(
     () => appUpdate(tiny({}), { BIG: 'x'.repeat(121_000) }),
-    /BIG of \/x would have 12\d{4} bytes; above 120000 no task could start/,
+    /BIG of \/x would have 12\d{4} bytes; above 120000 bytes no task could start/,
   );
 });

@@ -105,7 +105,7 @@ const open = (...chunks: string[]) => {
 test('a silent stream ends with an error that may pass', async () => {
   const stream = open(EVENT);
   await assert.rejects(
-    collect(readEvents(stream, new AbortController().signal, 20)),
+    collect(readEvents(stream, { signal: new AbortController().signal, silenceMs: 20 })),
     (error: unknown) =>
       error instanceof MarathonError && error.retryable && /not one byte for 0.02 s/.test(error.message),
   );
@@ -116,7 +116,7 @@ test('an abort ends the stream without an error', async () => {
   const stop = new AbortController();
   const stream = open(EVENT);
   const seen: string[] = [];
-  for await (const { type } of readEvents(stream, stop.signal)) {
+  for await (const { type } of readEvents(stream, { signal: stop.signal })) {
     seen.push(type);
     stop.abort();
   }
@@ -127,8 +127,8 @@ test('an abort ends the stream without an error', async () => {
 test('a stream that Marathon closes ends; one that breaks throws', async () => {
   const closed = open(EVENT);
   closed.push(null);
-  assert.deepEqual(await collect(readEvents(closed, new AbortController().signal)), ['t']);
+  assert.deepEqual(await collect(readEvents(closed, { signal: new AbortController().signal })), ['t']);
   const broken = open(EVENT);
   setImmediate(() => broken.destroy(new Error('read ECONNRESET')));
-  await assert.rejects(collect(readEvents(broken, new AbortController().signal)), MarathonError);
+  await assert.rejects(collect(readEvents(broken, { signal: new AbortController().signal })), MarathonError);
 });

@@ -5,7 +5,8 @@ import type { Status } from '../../src/status.ts';
 import { html } from '../../src/web/html.ts';
 import { answerPage, PAGE_HEADERS, pageOf } from '../../src/web/page.ts';
 import { lifetime } from '../../src/web/page-lifetime.ts';
-import { relative, sentence, span } from '../../src/web/page-words.ts';
+import { sentence } from '../../src/web/page-words.ts';
+import { relative, span } from '../../src/words.ts';
 import { issue, newKey } from '../support/certificates.ts';
 import { ago, ahead, DAY, HOUR, MINUTE, NOW, SECOND } from '../support/observation.ts';
 import { statusIn, WORLD_NAMES, type WorldName } from '../support/page-worlds.ts';
@@ -49,6 +50,14 @@ const told: Readonly<Record<WorldName, readonly RegExp[]>> = {
   'not-writable': [/The state folder cannot be written/, /There is none yet/, /has not been looked at/],
   ordering: [/ordering A certificate is being ordered/, /Order: validating, 2 of 4 names validated/],
   deploying: [/deploying Marathon is redeploying/, /5ed4c0c5 State … running/],
+  'waiting-for-window': [
+    /waiting-for-window Live; the new certificate waits for the install window/,
+    /waits for the install window, Mon 23 Nov 02:00–04:00 Europe\/Berlin; until then the one before it is served/,
+    /Variable of marathon-lb HAPROXY_SSL_CERT/, // it is not in there yet
+    /install the certificate, in the install window 2026-11-23 01:00 UTC \(in 13 hours\)/,
+    /Europe\/Berlin\): closed, opens Mon 23 Nov 02:00–04:00 Europe\/Berlin\. A new certificate waits for it; what is/,
+    /✓ ours, for 4 names/,
+  ],
   following: [/following Another task leads/, /watches; letsencrypt-dcos\.instance-5f1d\.1 leads/],
   'no-names': [/no-names There is no name/, /HAPROXY_0_VHOST/],
   paused: [/Paused: PAUSE=true/],
@@ -82,6 +91,14 @@ test('without ADMIN_TOKEN there is nothing to press, and a task that watches say
   const following = page(statusIn('following'), true);
   assert.doesNotMatch(following, /<form/);
   assert.match(textOf(following), /Ask the one that leads: letsencrypt-dcos\.instance-5f1d\.1/);
+});
+
+test('the button says when what it orders is installed', () => {
+  assert.match(textOf(page(statusIn('live'), true)), /within the limits\. It redeploys the load balancer\./);
+  assert.match(
+    textOf(page(statusIn('waiting-for-window'), true)),
+    /in the install window, which is closed, opens Mon 23 Nov 02:00–04:00 Europe\/Berlin; to have it at once, empty INSTALL/,
+  );
 });
 
 const HOSTILE = [

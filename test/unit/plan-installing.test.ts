@@ -101,7 +101,7 @@ runRows([
     seen: { ...issued, loadBalancer: deploying({ env: holding() }), unsettledSince: NOW },
     state: 'installing',
     why: /waiting for deployment d-17 of \/marathon-lb/,
-    againIn: SECOND / 2,
+    againIn: SECOND / 10,
   },
   {
     name: "somebody's deployment has been stuck for an hour: still not on top of it, but told why it does not end",
@@ -166,7 +166,7 @@ runRows([
     name: 'one variable would be too large: refused with the numbers',
     seen: { ...issued, loadBalancer: loadBalancer({ env: { ...holding(), HAPROXY_HEAD: 'x'.repeat(121_000) } }) },
     state: 'not-installable',
-    why: /^HAPROXY_HEAD of \/marathon-lb would have 1210\d\d bytes; above 120000 no task could start with it$/,
+    why: /^HAPROXY_HEAD of \/marathon-lb would have 1210\d\d bytes; above 120000 bytes no task could start with it$/,
     cure: /shorten HAPROXY_HEAD/,
   },
   {
@@ -176,7 +176,7 @@ runRows([
       loadBalancer: loadBalancer({ env: { ...holding(), A: 'x'.repeat(102_000) }, containerType: 'MESOS' }),
     },
     state: 'not-installable',
-    why: /would have 10\d{4} bytes in all; above 102400 no task could start with it in a container of type MESOS/,
+    why: /would have 10\d{4} bytes in all; above 102400 bytes no task could start with it in a container of type MESOS/,
     cure: /or run it in a container of type DOCKER/,
   },
   {

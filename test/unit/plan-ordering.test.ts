@@ -9,6 +9,7 @@ import type { OrderInFlight } from '../../src/store.ts';
 import {
   ago,
   ahead,
+  certificate,
   DAY,
   DUE,
   deploying,
@@ -48,6 +49,8 @@ const due = {
   stored: stored({ bundle: DUE, ledger: remembering(DUE) }),
   wire: wire({}, { expected: DUE.fingerprint }),
 };
+/** Of its ninety days a week is left. */
+const ENDING = certificate({ notBefore: ago(83 * DAY) });
 const dueAfter = (...failures: ReturnType<typeof failure>[]) =>
   stored({ bundle: DUE, ledger: { ...remembering(DUE), failures } });
 const crashed = (msAgo: number, version?: string): Seen<App> =>
@@ -251,7 +254,7 @@ runRows([
     },
     state: 'deploying',
     why: /d-17 .* is running; besides, the renewal has to wait: .*unauthorized/,
-    againIn: SECOND / 2,
+    againIn: SECOND / 10,
   },
   {
     name: 'renewal is backing off and another certificate is served: both are told',
@@ -325,8 +328,20 @@ runRows([
     actions: ['issue'],
   },
   {
-    name: 'our labels were edited a minute ago, and the certificate is due: renewed without waiting',
+    name: 'our labels were edited a minute ago, and the certificate is due: the task with the edit renews it',
     seen: { ...due, self: editedAgo(MINUTE), routes: routes() },
+    state: 'following',
+    why: /starts a task with the change, which orders/,
+  },
+  {
+    name: 'the same, and the certificate nears its end: renewed without waiting',
+    seen: {
+      self: editedAgo(MINUTE),
+      loadBalancer: loadBalancer({ env: holding(ENDING) }),
+      stored: stored({ bundle: ENDING, ledger: remembering(ENDING) }),
+      wire: wire({}, { expected: ENDING.fingerprint }),
+      routes: routes(),
+    },
     state: 'ordering',
     actions: ['issue'],
   },
@@ -458,7 +473,7 @@ runRows([
     state: 'waiting-for-route',
     why: /^a\.net through marathon-lb at 10\.0\.0\.1:80: .*redirected to https:\/\/a\.net\/x$/,
     cure: /letsencrypt-dcos-catch-all\.json/,
-    againIn: SECOND / 2,
+    againIn: SECOND / 4,
   },
   {
     name: '401: another app asks for a password first',
@@ -483,7 +498,7 @@ runRows([
     name: '404: it may be a second keeper, whose catch-all labels come first; ours being catch-all too is no cure then',
     seen: { ...first, routes: routes({ 'a.net': { kind: 'answered', status: 404, note: 'Not Found, text/plain' } }) },
     state: 'waiting-for-route',
-    cure: /another keeper with the catch-all labels, only one on a load balancer can have them: .* letsencrypt-dcos\.json/,
+    cure: /another letsencrypt-dcos with the catch-all labels, only one on a load balancer can have them: .* letsencrypt-dcos\.json/,
   },
   {
     name: 'a load balancer cannot be reached: the port that names it',

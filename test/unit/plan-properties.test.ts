@@ -9,6 +9,7 @@ import { isPublicCa } from '../../src/certificates/authority.ts';
 import type { CertificateBundle } from '../../src/certificates/bundle.ts';
 import { type Failure, setOf } from '../../src/certificates/ledger.ts';
 import { lifeLeft, mayShrinkAt, renewAt } from '../../src/certificates/renewal.ts';
+import { installWindow } from '../../src/install-window/window.ts';
 import type { Observation, Policy, PreflightSeen } from '../../src/plan/observation.ts';
 import { type Plan, plan } from '../../src/plan/plan.ts';
 import { readSlots } from '../../src/plan/slots.ts';
@@ -54,10 +55,11 @@ import {
   vhost,
   wire,
 } from '../support/observation.ts';
-import { checkPace } from '../support/plan-table.ts';
+import { checkPace, checkTold } from '../support/plan-table.ts';
 
 const WORLDS = 1_500;
 
+/** But `waiting-for-window`, which has worlds of its own. */
 const EVERY_STATE: readonly State[] = [
   'backing-off',
   'blind',
@@ -121,6 +123,9 @@ const crash = {
   host: '10.0.0.9',
   version: VERSION,
 };
+
+const shut = installWindow('Sat 22:00-04:00');
+const open = installWindow('11:00-13:00');
 
 function loadBalancerOf(draw: Draw): Observation['loadBalancer'] {
   const some = () => draw([holding(CURRENT), holding(draw(values), draw(values), draw(values))]);
@@ -260,6 +265,7 @@ function worldOf(draw: Draw): { seen: Observation; rules: Policy } {
     domains: draw([...Array(7).fill(undefined), 'a.net', '10.0.0.1']),
     directoryUrl: draw(directories),
     preflight: draw(['auto', 'auto', 'strict', 'off'] as const),
+    installWindow: draw([undefined, undefined, open, shut, shut]),
   });
   return { seen, rules };
 }
@@ -290,12 +296,27 @@ function nearOrder(draw: Draw): { seen: Observation; rules: Policy } {
   return { seen, rules: policy({ preflight: draw(['auto', 'auto', 'strict', 'off'] as const) }) };
 }
 
+/** A new certificate is at hand; what is in its place, and when redeploys may happen, differs. */
+function nearInstall(draw: Draw): { seen: Observation; rules: Policy } {
+  const served = draw([DUE, DUE, DUE, EXPIRED, staging, part, late, placeholder('a.net')]);
+  const installed = [served, CURRENT].map(({ fingerprint }) => fingerprint);
+  const seen = observation({
+    loadBalancer: loadBalancer({ env: holding(served), instances: draw([2, 2, 2, 0]) }),
+    stored: stored({ ledger: ledger({ posted: { [SLOT]: served.fingerprint }, installed }) }),
+    wire: wire({}, { expected: served.fingerprint, at: draw(moments.filter((at) => at <= NOW)) }),
+  });
+  return { seen, rules: policy({ installWindow: draw([undefined, open, shut, shut, shut]) }) };
+}
+
 function checkAll(planned: Plan, seen: Observation, rules: Policy): void {
   checkPace(planned);
+  checkTold(planned);
   const { actions, leader } = planned;
   if (rules.pause || !leader.isUs || seen.order !== undefined) assert.deepEqual(actions, []);
+  if (planned.certificate.state === 'waiting-for-window') checkWait(planned, seen, rules);
   for (const action of actions) {
     if (action.kind === 'install') checkInstall(action, seen, rules);
+    if (action.kind === 'install' && rules.installWindow === shut) checkUrgent(planned, seen);
     if (action.kind === 'issue') checkIssue(action, planned, seen, rules);
     if (action.kind === 'adopt') assert.ok(seen.stored.writable);
   }
@@ -331,6 +352,22 @@ function checkInstall({ slots, bundle }: Install, seen: Observation, rules: Poli
     assert.ok(content.kind !== 'secret' && content.kind !== 'unreadable', name);
     if (content.kind === 'foreign') assert.ok(known.has(content.bundle.fingerprint), `${name} is somebody else's`);
   }
+}
+
+/** What breaks the window says so; and nobody waits for one that interrupts nothing. */
+function checkUrgent({ certificate: { state, why } }: Plan, { loadBalancer: lb }: Observation): void {
+  assert.equal(state, 'installing');
+  if (lb.ok && lb.value.instances > 0)
+    assert.match(why, /does not wait for the install window, Sat 28 Nov .* because /);
+}
+
+/** Only with something good to wait with. */
+function checkWait({ certificate: { toBeServed, bundle }, actions }: Plan, seen: Observation, rules: Policy): void {
+  assert.deepEqual([rules.installWindow, actions], [shut, []]);
+  assert.ok(toBeServed !== undefined && toBeServed !== bundle && seen.loadBalancer.ok);
+  assert.equal(seen.loadBalancer.value.env[SLOT], toBeServed.pem);
+  assert.ok(NAMES.every((name) => toBeServed.domains.includes(name)));
+  assert.ok(toBeServed.notAfter > ahead(6 * DAY + 7 * DAY), 'its end is near');
 }
 
 function checkIssue(
@@ -434,4 +471,10 @@ test(`in each of ${WORLDS} worlds in which an order is near it is made for a rea
   assert.ok((kinds.get('issue') ?? 0) > WORLDS / 5, `only ${kinds.get('issue')} orders`);
   for (const state of ['backing-off', 'degraded', 'live', 'ordering', 'waiting-for-route'])
     assert.ok(states.has(state), state);
+});
+
+test('in each of 300 worlds with a new certificate at hand, it waits for the window only where nothing is lost by that', () => {
+  const { kinds, states } = explore(300, nearInstall);
+  assert.ok((kinds.get('install') ?? 0) > 100, `only ${kinds.get('install')} installs`);
+  for (const state of ['installing', 'unproven', 'waiting-for-window'] as const) assert.ok(states.has(state), state);
 });

@@ -139,7 +139,14 @@ const ROWS: readonly Row[] = [
     state: 'stuck',
     actions: ['restore'],
   },
-  { name: 'paused: told, not done', seen: down, policy: { pause: true }, state: 'stuck', actions: [] },
+  {
+    name: 'paused: told, not done',
+    seen: down,
+    policy: { pause: true },
+    state: 'stuck',
+    actions: [],
+    cure: /^set PAUSE to false, and what was in HAPROXY_SSL_CERT before is put back/,
+  },
 
   {
     name: 'they are up with ours: what was before is forgotten',
