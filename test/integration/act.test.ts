@@ -15,7 +15,7 @@ import { createLog } from '../../src/log.ts';
 import { MarathonClient } from '../../src/marathon/client.ts';
 import { Peers } from '../../src/peers.ts';
 import { Store } from '../../src/store.ts';
-import { listenPublic } from '../../src/web/server.ts';
+import { listenPublic } from '../../src/web/public.ts';
 import { type CannedMarathon, startCannedMarathon } from '../support/canned-marathon.ts';
 import { CURRENT, failure, loadBalancer, NAMES, NOW, observation, SETTINGS, SLOT } from '../support/observation.ts';
 import { type Pebble, startPebble } from '../support/pebble.ts';

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createLog } from '../../src/log.ts';
 import type { Ask } from '../../src/plan/asking.ts';
-import { listenAdmin } from '../../src/web/server.ts';
+import { listenAdmin } from '../../src/web/admin.ts';
 import { statusIn } from '../support/page-worlds.ts';
 
 const TOKEN = 'correct-horse-battery-staple';
@@ -27,6 +27,7 @@ async function start(t: TestContext, obstacle?: string): Promise<Stage> {
   };
   const listener = await listenAdmin({
     ...{ host: '127.0.0.1', port: 0, status: () => statusIn('live'), isReady: () => true, metrics: () => [] },
+    log: createLog({ level: 'silent' }),
     asks: { token: TOKEN, log: createLog({ level: 'info', write: (line) => void log.push(line) }), ask },
   });
   t.after(() => listener.close());

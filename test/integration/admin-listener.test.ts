@@ -2,18 +2,31 @@
  * The admin listener: it shows what it is given, and says everything in JSON.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { createLog } from '../../src/log.ts';
 import type { Family } from '../../src/metrics/families.ts';
 import type { Status } from '../../src/status.ts';
-import { listenAdmin } from '../../src/web/server.ts';
+import { listenAdmin } from '../../src/web/admin.ts';
 import { statusIn } from '../support/page-worlds.ts';
+
+const SILENT = createLog({ level: 'silent' });
 
 async function startAdmin(
   t: TestContext,
   o: { status?: () => Status; isReady?: () => boolean; metrics?: () => readonly Family[] } = {},
 ): Promise<string> {
   const { status = () => statusIn('live'), isReady = () => true, metrics = () => [] } = o;
-  const listener = await listenAdmin({ host: '127.0.0.1', port: 0, status, isReady, metrics, asks: undefined });
+  const listener = await listenAdmin({
+    host: '127.0.0.1',
+    port: 0,
+    log: SILENT,
+    status,
+    isReady,
+    metrics,
+    asks: undefined,
+  });
   t.after(() => listener.close());
   return `http://127.0.0.1:${listener.port}`;
 }
@@ -61,11 +74,31 @@ for (const [method, path] of [
   ['POST', '/api/status'],
   ['DELETE', '/ready'],
 ] as const) {
-  test(`${method} ${path} is 404 in JSON`, async (t) => {
+  test(`${method} ${path} is 404 in JSON, and what there is`, async (t) => {
     const response = await fetch(`${await startAdmin(t)}${path}`, { method });
-    assert.deepEqual([response.status, await response.json()], [404, { error: 'not found' }]);
+    const { error } = (await response.json()) as { readonly error: string };
+    assert.equal(response.status, 404);
+    assert.match(error, /^not found: .* where ADMIN_TOKEN is set POST \/actions\/retry/);
   });
 }
+
+test('whoever comes before what answers here is read waits for it; a flood of questions on one connection does not', async (t) => {
+  const url = await startAdmin(t);
+  const flood = connect(Number(new URL(url).port), '127.0.0.1');
+  flood.on('error', () => undefined);
+  flood.write('GET /ready HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(1_000));
+  const early = await Promise.all(
+    [fetch(`${url}/ready`), fetch(`${url}/api/status`)].map((one) => one.catch(() => undefined)),
+  );
+  if (!flood.closed) await once(flood, 'close');
+  assert.equal(flood.bytesRead, 0);
+  const statuses = early.map((one) => one?.status);
+  assert.ok(
+    statuses.every((status) => status === 200 || status === undefined),
+    `${statuses}`,
+  );
+  assert.equal((await fetch(`${url}/ready`)).status, 200);
+});
 
 test('an unreadable path is 400 in JSON that does not repeat it', async (t) => {
   const response = await fetch(`${await startAdmin(t)}/%zz`);
@@ -77,6 +110,7 @@ test('a taken port is told with the setting that names it', async (t) => {
   const second = listenAdmin({
     host: '127.0.0.1',
     port,
+    log: SILENT,
     status: () => statusIn('live'),
     isReady: () => true,
     metrics: () => [],

@@ -101,6 +101,16 @@ test("certbot's certificate is adopted and installed, nothing is ordered, and ce
   assert.deepEqual(await restarted.account(DIRECTORY), account);
 });
 
+test("who only looks finds certbot's account, and keeps no copy of it", async (t) => {
+  const dir = await folder(t);
+  const keyPem = await layOutAccount(dir, DIRECTORY, { uri: 'https://acme-v02.api.letsencrypt.org/acme/acct/123' });
+  const before = await readdir(dir);
+  const looker = new Store(dir);
+  await looker.openToLook();
+  assert.equal((await looker.account(DIRECTORY))?.keyPem, keyPem);
+  assert.deepEqual(await readdir(dir), before);
+});
+
 const aside = (dir: string, part: string) => rename(join(dir, part), join(dir, `${part}.away`));
 const garbage = '-----BEGIN CERTIFICATE-----\nthis is not it\n';
 interface Row {

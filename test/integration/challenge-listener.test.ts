@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Challenges } from '../../src/acme/challenges.ts';
 import { Peers } from '../../src/peers.ts';
-import { listenPublic, type PublicListener } from '../../src/web/server.ts';
+import type { PublicListener } from '../../src/web/listening.ts';
+import { listenPublic } from '../../src/web/public.ts';
 import { connectRaw, rawExchange } from '../support/raw-http.ts';
 
 const TOKEN = 'DGyRejmCefe7v4NfDGDKfA-_0123456789ABCDEFGHI';

@@ -7,12 +7,12 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseConfig, SETTINGS } from '../../src/config.ts';
-import { freePort } from '../support/haproxy.ts';
+import { freePort } from '../support/free-port.ts';
 import { assertNoLeaks, secretsOf } from '../support/sweep.ts';
 import { until } from '../support/until.ts';
 
@@ -108,12 +108,21 @@ async function keeping(t: TestContext, env: Environment): Promise<Run> {
 test('--help tells the commands, every setting with its default, and the exit codes', async (t) => {
   const { code, out, err } = await ran(t, ['--help']);
   assert.deepEqual([code, err], [0, '']);
-  for (const command of ['run', 'once', 'plan', 'config']) assert.match(out, new RegExp(`^  ${command} `, 'm'));
+  for (const command of ['run', 'once', 'status', 'plan', 'config', 'completion', 'help'])
+    assert.match(out, new RegExp(`^  ${command} `, 'm'));
   for (const { name, default: fallback } of SETTINGS) {
     const line = out.split('\n').find((one) => one.trim().split(/ +/)[0] === name);
     assert.ok(line?.endsWith(fallback), `${name}: ${line}`);
   }
-  assert.match(out, /Exit codes: 0 .*1 .*2 /);
+  assert.match(out, /^Exit codes:\n {2}0 {2}.*\n {2}1 {2}.*\n {2}2 {2}.*\n {2}3 {2}/m);
+});
+
+test('help with a command, and a command with --help, are the same: what it takes, and the exit codes', async (t) => {
+  const behind = await ran(t, ['status', '--help']);
+  assert.deepEqual([behind.code, behind.err], [0, '']);
+  assert.match(behind.out, /^Usage: letsencrypt-dcos status \[--url URL\] \[--state DIR\]/);
+  assert.match(behind.out, /^Exit codes:$/m);
+  assert.deepEqual(await ran(t, ['help', 'status']), behind);
 });
 
 test('--version tells the release, as package.json has it', async (t) => {
@@ -122,12 +131,19 @@ test('--version tells the release, as package.json has it', async (t) => {
 });
 
 const misspelt: readonly { args: readonly string[]; told: RegExp }[] = [
-  { args: ['renew'], told: /^There is no command 'renew'\.\n\n.*Usage/s },
+  { args: ['renew'], told: /^There is no command 'renew'\.\n.*--help tells what there is\.\n$/ },
+  { args: ['plna'], told: /^There is no command 'plna': did you mean 'plan'\?\n/ },
+  { args: ['comp'], told: /^There is no command 'comp': did you mean 'completion'\?\n/ },
   { args: ['plan', 'now'], told: /^'plan' takes no argument, not 'now'\./ },
-  { args: ['--force'], told: /--force/ },
+  { args: ['plan', '--state', '/x'], told: /^'plan' takes no --state\./ },
+  { args: ['--force'], told: /^There is no option '--force'\.\n/ },
+  { args: ['status', '--jsno'], told: /^There is no option '--jsno': did you mean '--json'\?\n/ },
+  { args: ['completion'], told: /^'completion' needs bash\|zsh\|fish\./ },
+  { args: ['completion', 'bsh'], told: /^'completion' takes bash\|zsh\|fish\. .*did you mean 'bash'\?/ },
+  { args: ['status', '--url', 'http://a', '--state', '/x'], told: /^--url and --state are two places to look/ },
 ];
 for (const { args, told } of misspelt) {
-  test(`'${args.join(' ')}' is not understood: exit code 2, the help, and nothing on standard output`, async (t) => {
+  test(`'${args.join(' ')}' is not understood: exit code 2, what was meant, and nothing on standard output`, async (t) => {
     const { code, out, err } = await ran(t, args);
     assert.deepEqual([code, out], [2, '']);
     assert.match(err, told);
@@ -139,7 +155,7 @@ test('mistaken settings: every one of them on a line of its own, exit code 2', a
   const { code, out, err } = await ran(t, ['run'], env);
   assert.deepEqual([code, out], [2, '']);
   const lines = err.trimEnd().split('\n');
-  for (const name of ['HTTP_PORT', 'KEY_TYPE', 'MARATHON_PASSWORD', 'MARATHON_…'])
+  for (const name of ['HTTP_PORT', 'KEY_TYPE', 'MARATHON_PASSWORD', 'Marathon'])
     assert.equal(lines.filter((line) => line.startsWith(`${name} `)).length, 1, err);
   assert.equal(lines.length, 4, err);
   assert.doesNotMatch(err, /sesame/);
@@ -151,8 +167,8 @@ test('a CA file that is not there is a mistaken setting, too', async (t) => {
   assert.equal(code, 2);
   assert.equal(
     err,
-    "ACME_CA_FILE must be a file we can read, not '/nowhere/a.pem' (ENOENT)\n" +
-      "MARATHON_CA_FILE must be a file we can read, not '/nowhere/b.pem' (ENOENT)\n",
+    "ACME_CA_FILE must be a PEM file that this process can read, not '/nowhere/a.pem' (ENOENT)\n" +
+      "MARATHON_CA_FILE must be a PEM file that this process can read, not '/nowhere/b.pem' (ENOENT)\n",
   );
 });
 
@@ -206,6 +222,19 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
+test('asked to end as soon as the challenge port is open, with most of itself not read yet: it ends well', async (t) => {
+  const env = await environment(t);
+  const run = start(t, [], env);
+  const isOpen = (): Promise<boolean> =>
+    new Promise((told) => {
+      const socket = connect(Number(env.HTTP_PORT), HOST, () => told(true)).on('error', () => told(false));
+      t.after(() => void socket.destroy());
+    });
+  await until(isOpen, 'the port is open');
+  run.child.kill('SIGTERM');
+  assert.deepEqual([await run.ended, run.err()], [0, '']);
+});
+
 test('asked twice to end while something takes its time: it ends at once', async (t) => {
   const run = await keeping(t, { ...(await environment(t)), NODE_OPTIONS: SLOW_TO_CLOSE });
   const askedAt = performance.now();
@@ -221,7 +250,10 @@ test('asked once to end while something does not: it ends below the grace that M
   const askedAt = performance.now();
   run.child.kill('SIGTERM');
   assert.equal(await run.ended, 'SIGKILL');
-  assert.equal(run.err(), 'not stopped within 2.5 s after SIGTERM: ending at once\n');
+  assert.equal(
+    run.err(),
+    'not stopped within 2.5 s after SIGTERM: ending at once; the next start goes on where this one was\n',
+  );
   assert.ok(performance.now() - askedAt < 3_000);
 });
 
@@ -242,11 +274,15 @@ test('plan --json is JSON and nothing else', async (t) => {
   assert.deepEqual([told.certificate.state, told.actions], ['blind', []]);
 });
 
-test('once without a Marathon: one pass, the reason, exit code 1', async (t) => {
+test('once --json without a Marathon: one pass, the reason on the last line, exit code 1; each line is JSON', async (t) => {
   const env = { ...(await environment(t)), MARATHON_URL: `http://${HOST}:${await freePort(HOST)}` };
-  const { code, out } = await ran(t, ['once'], env);
+  const { code, out } = await ran(t, ['once', '--json'], env);
   assert.equal(code, 1);
-  assert.match(out, /state +blind/);
+  const lines = out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { certificate?: { state: string } });
+  assert.equal(lines.at(-1)?.certificate?.state, 'blind');
 });
 
 test('the settings that these tests use are right', () => {

@@ -8,7 +8,7 @@ import { parseConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { Service } from '../../src/service.ts';
 import { startCannedMarathon } from '../support/canned-marathon.ts';
-import { freePort } from '../support/haproxy.ts';
+import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 
 /** Without names there is nothing to do, and the loop by itself looks only every quarter of an hour. */
@@ -34,6 +34,23 @@ test('when CHECK_SCHEDULE comes round, the check is logged and everything is loo
   t.mock.timers.tick(1_000);
   await until(() => checks() === 1, 'the check');
   await until(() => looks() === 2, 'the look after it');
+});
+
+test('without a schedule it comes once in each day', PATIENCE, async (t) => {
+  const marathon = await startCannedMarathon(t, ({ path }) =>
+    path === '/v2/deployments' ? { body: [] } : { body: { app: { ...QUIET_APP, id: path.replace('/v2/apps', '') } } },
+  );
+  const log: string[] = [];
+  const checks = () => log.filter((line) => line.includes('daily check')).length;
+  setTheClock(t, '2026-11-22T12:29:30Z');
+  await startService(t, { MARATHON_URL: marathon.url }, log);
+
+  await until(() => log.some((line) => line.includes('no-names')), 'the first look');
+  assert.equal(checks(), 0);
+  for (const days of [1, 2, 3]) {
+    t.mock.timers.tick(24 * 60 * 60_000);
+    assert.equal(checks(), days);
+  }
 });
 
 async function startService(t: TestContext, settings: Readonly<Record<string, string>>, log: string[]): Promise<void> {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { issue, selfSigned } from '../support/certificates.ts';
-import { freePort, servedFingerprint, startHaproxy, startHaproxyWith } from '../support/haproxy.ts';
+import { freePort } from '../support/free-port.ts';
+import { servedFingerprint, startHaproxy, startHaproxyWith } from '../support/haproxy.ts';
 import { overHttp } from '../support/load-balancer.ts';
 
 test('HAProxy picks the certificate by the name asked for, and the first one for a name it has not', async (t) => {

@@ -191,7 +191,10 @@ const ROWS: readonly Row[] = [
     name: '403 for too many deployments: that passes, so it is tried again, and no grant is asked for',
     simulator: { profile: '1.9' },
     fault: put({ status: 403, body: { message: 'Max number (100) of running deployments is achieved.' } }),
-    says: { state: 'backing-off', why: /403 Max number \(100\) of running deployments is achieved\.; next try/ },
+    says: {
+      state: 'backing-off',
+      why: /403 Max number \(100\) of running deployments is achieved\.; it is tried again by itself: .* end deployments that hang; next try/,
+    },
     puts: 2,
   },
   {
@@ -200,7 +203,7 @@ const ROWS: readonly Row[] = [
     fault: (marathon) => marathon.faults.hide('/marathon-lb'),
     says: {
       state: 'blind',
-      why: /404 App '\/marathon-lb' does not exist; wrong id, or the account may not view this app/,
+      why: /404 App '\/marathon-lb' does not exist; wrong id \(MARATHON_LB_ID, MARATHON_APP_ID\), or the account may not view this app/,
     },
     after: (stage) => {
       stage.faults.hide('/marathon-lb', false);

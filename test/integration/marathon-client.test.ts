@@ -152,11 +152,14 @@ test('a change whose connection is refused goes to the next master', async (t) =
 // Refusals
 
 const SENTENCES: Readonly<Record<string, RegExp>> = {
-  'app-unknown': /404 App '\/nope' does not exist; wrong id, or the account may not view this app$/,
-  'app-locked': /409 App is locked .*; locked by deployment 97c136bf-5a28-4821-9d94-480d9fbb01c8$/,
-  'json-syntax': /400 Invalid JSON$/, // its details would quote what we sent
-  validation: /422 Object is not valid; \/upgradeStrategy\/minimumHealthCapacity is greater than 1$/,
-  'undefined-secret': /422 .*; \/env\/DCOS_SERVICE_ACCOUNT_CREDENTIAL\/secret references an undefined secret$/,
+  'app-unknown':
+    /404 App '\/nope' does not exist; wrong id \(MARATHON_LB_ID, MARATHON_APP_ID\), or the account may not view this app$/,
+  'app-locked':
+    /409 App is locked .*; locked by deployment 97c136bf-5a28-4821-9d94-480d9fbb01c8; .* when that deployment has ended$/,
+  'json-syntax': /400 Invalid JSON; see in the log of Marathon what it objects to/, // its details would quote what we sent
+  validation:
+    /422 Object is not valid; \/upgradeStrategy\/minimumHealthCapacity is greater than 1; correct the definition of that app/,
+  'undefined-secret': /422 .*; \/env\/DCOS_SERVICE_ACCOUNT_CREDENTIAL\/secret references an undefined secret; correct/,
   'too-many-deployments': /403 Max number \(100\)(?!.*dcos:service)/,
   'adminrouter-403': /403 Forbidden; the account needs read and update on dcos:service:marathon/,
   'adminrouter-404':
@@ -164,7 +167,7 @@ const SENTENCES: Readonly<Record<string, RegExp>> = {
   'adminrouter-503': /503 .*invalid Mesos state cache; this is not Marathon's own answer/,
   'route-unknown': /500 URI not found; is the path in MARATHON_URL right\?$/,
   'basic-auth-missing': /401 Error 401 Unauthorized; check MARATHON_USER/,
-  'plugin-503-empty': /503 this is not Marathon's own answer/,
+  'plugin-503-empty': /503 without a reason; this is not Marathon's own answer/,
 };
 const RETRYABLE = new Set(['too-many-deployments', 'adminrouter-404', 'app-locked', 'app-locked-no-ids', 'app-exists']);
 for (const canned of ERRORS) {
@@ -258,7 +261,12 @@ test('when no master answers, each is named with its reason', async (t) => {
   await gone.close();
   const silent = await startCannedMarathon(t, [{ fault: 'silence' }]);
   const error = await failure(client([gone.url, silent.url], { timeoutMs: 200 }).app('/x', never));
-  assert.match(error.message, new RegExp(`${gone.url}: connect ECONNREFUSED.*${silent.url}: no answer in 200 ms`));
+  assert.match(
+    error.message,
+    new RegExp(
+      `${gone.url}: connect ECONNREFUSED.* | .*${silent.url}: no answer within 0.2 s; it is tried again by itself`,
+    ),
+  );
   assert.ok(error.retryable);
 });
 
@@ -492,6 +500,31 @@ test('the time-out of a request does not end a stream that has begun', async (t)
   await until(() => marathon.asked.length === 1, 'the stream');
   setTimeout(() => send('event: late\r\ndata: {}\r\n\r\n'), 250);
   assert.equal((await first).value?.type, 'late');
+  await events.return?.(undefined);
+});
+
+test("after other apps' events the stream rests for two seconds, after ours it does not", async (t) => {
+  let send: (appId: string) => void = () => undefined;
+  const serve: Canned['serve'] = (response) => {
+    response.writeHead(200, HEAD.headers).flushHeaders();
+    send = (appId) => void response.write(`event: status_update_event\r\ndata: ${JSON.stringify({ appId })}\r\n\r\n`);
+  };
+  const marathon = await startCannedMarathon(t, [{ serve }]);
+  const events = client(marathon.url)
+    .events(never, ({ appId }) => appId === '/ours')
+    [Symbol.asyncIterator]();
+  const tookMs = async (appId: string): Promise<number> => {
+    send(appId);
+    const began = performance.now();
+    assert.equal((await events.next()).value?.appId, appId);
+    return performance.now() - began;
+  };
+  const first = events.next();
+  await until(() => marathon.asked.length === 1, 'the stream');
+  send('/ours');
+  await first;
+  const [other, afterOther, afterOurs] = [await tookMs('/other'), await tookMs('/ours'), await tookMs('/ours')];
+  assert.ok(other < 1_500 && afterOther > 1_900 && afterOurs < 1_500, `${[other, afterOther, afterOurs]} ms`);
   await events.return?.(undefined);
 });
 

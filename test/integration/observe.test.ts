@@ -194,7 +194,7 @@ test('a name more is a new wait', async () => {
 });
 
 test('marathon-lb cannot be seen: the reason is, and nothing is looked at through it', async () => {
-  const refusal = new MarathonError('GET /v2/apps//marathon-lb: 404 App does not exist', { status: 404 });
+  const refusal = new MarathonError('GET /v2/apps//marathon-lb: 404 App does not exist', 'wrong id', { status: 404 });
   const { asked, look } = world({
     marathon: {
       app: () => Promise.reject(refusal),

@@ -10,8 +10,8 @@ import { type TestContext, test } from 'node:test';
 import { Challenges } from '../../src/acme/challenges.ts';
 import { readApp } from '../../src/marathon/app.ts';
 import { digestOf, PEER_LIST_PATH, Peers } from '../../src/peers.ts';
-import { listenPublic } from '../../src/web/server.ts';
-import { freePort } from '../support/haproxy-with.ts';
+import { listenPublic } from '../../src/web/public.ts';
+import { freePort } from '../support/free-port.ts';
 import { type RecordingProxy, startRecordingProxy } from '../support/recording-proxy.ts';
 import { until } from '../support/until.ts';
 

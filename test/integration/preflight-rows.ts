@@ -428,6 +428,7 @@ const PUBLIC: readonly Row[] = [
     caa: [{ tag: 'issue', value: `letsencrypt.org; accounturi=${ACCOUNT}1` }],
     kind: 'bad',
     why: /names another account than ours/,
+    cure: /Put accounturi=\S+ into the CAA record at .*, or take accounturi out of it/,
   },
   {
     what: 'CAA for another way of proof',

@@ -8,8 +8,9 @@ import { type TestContext, test } from 'node:test';
 import { Challenges } from '../../src/acme/challenges.ts';
 import { Peers } from '../../src/peers.ts';
 import { type LoadBalancerInstance, lookAtRoutes, type RouteVerdict } from '../../src/route.ts';
-import { listenPublic } from '../../src/web/server.ts';
-import { freePort, type RunningHaproxy, startHaproxyWith } from '../support/haproxy-with.ts';
+import { listenPublic } from '../../src/web/public.ts';
+import { freePort } from '../support/free-port.ts';
+import { type RunningHaproxy, startHaproxyWith } from '../support/haproxy-with.ts';
 
 const PREFIX = '/.well-known/acme-challenge/';
 

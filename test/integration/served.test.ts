@@ -6,7 +6,8 @@ import net from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { lookAtServed } from '../../src/served.ts';
 import { issue, selfSignedWith } from '../support/certificates.ts';
-import { freePort, startHaproxyWith } from '../support/haproxy-with.ts';
+import { freePort } from '../support/free-port.ts';
+import { startHaproxyWith } from '../support/haproxy-with.ts';
 
 const deps = { timeoutMs: 5_000, signal: new AbortController().signal };
 

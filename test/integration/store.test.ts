@@ -1,6 +1,6 @@
 /** The state folder on a real disk: what is kept, what a kill leaves behind, and what the operator is told. */
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -425,6 +425,37 @@ test('an account that is there but cannot be read is not replaced by a new one',
   await assert.rejects(store.account(directory), /account-.* cannot be read \(EISDIR\)/);
 });
 
+test('an account that could not be read for a while forbids ordering no longer, though only orders read it', async (t) => {
+  const dir = await folder(t);
+  const store = await opened(dir);
+  const account = { directory, url: 'https://ca/acct/1', keyPem: issuedA.keyPem };
+  await store.saveAccount(account);
+  const [file = ''] = await readdir(dir);
+  await rename(join(dir, file), join(dir, 'away'));
+  await mkdir(join(dir, file));
+  await assert.rejects(store.account(directory), /EISDIR/);
+  assert.equal((await store.read()).writable, false);
+  await rm(join(dir, file), { recursive: true });
+  await rename(join(dir, 'away'), join(dir, file));
+  const { writable, problems } = await store.read();
+  assert.equal(writable, true);
+  assert.deepEqual(told(problems), []);
+  assert.deepEqual(await store.account(directory), account);
+});
+
+test('the accounts that are kept are listed, without their keys', async (t) => {
+  const store = await opened(await folder(t));
+  assert.deepEqual(await store.accounts(), []);
+  const url = 'https://acme-v02.api.letsencrypt.org/acme/acct/1';
+  await store.saveAccount({ directory, url, keyPem: 'a key' });
+  await store.saveAccount({ directory: staging, url: undefined, keyPem: 'another' });
+  const listed = [...(await store.accounts())].sort((a, b) => (a.directory < b.directory ? -1 : 1));
+  assert.deepEqual(listed, [
+    { directory: staging, url: undefined },
+    { directory, url },
+  ]);
+});
+
 /** Root may write everywhere, so as root the test goes on as nobody. Returns the way back. */
 function asNobody(): () => void {
   if (process.geteuid?.() !== 0) return () => undefined;
@@ -452,6 +483,9 @@ test('who only looks finds what is there and leaves no trace, not even of a dama
   await second.openToLook();
   const { bundle, wasEmpty, writable, problems } = await second.read();
   assert.deepEqual([bundle?.fingerprint, wasEmpty, writable], [bundleA.fingerprint, false, true]);
-  assert.match(told(problems).join(), /ledger\.json is damaged: .* The program will set it aside$/);
+  assert.match(
+    told(problems).join(),
+    /ledger\.json is damaged: .* The program will set it aside and go on without it$/,
+  );
   assert.deepEqual(await traces(), before);
 });

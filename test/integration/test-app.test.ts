@@ -8,7 +8,8 @@ import { type TestContext, test } from 'node:test';
 import { listenTestApp, vhostsIn } from '../../src/web/test-app.ts';
 import type { ConnectTo } from '../../src/web/transcript.ts';
 import { issue } from '../support/certificates.ts';
-import { freePort, type RunningHaproxy, startHaproxyWith } from '../support/haproxy-with.ts';
+import { freePort } from '../support/free-port.ts';
+import { type RunningHaproxy, startHaproxyWith } from '../support/haproxy-with.ts';
 import { connectRaw, rawExchange } from '../support/raw-http.ts';
 import { until } from '../support/until.ts';
 

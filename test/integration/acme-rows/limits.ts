@@ -22,7 +22,7 @@ export const LIMITS: readonly Row[] = [
       },
     ),
     words: 'too many certificates (5) already issued for this exact set of identifiers in the last 168h0m0s',
-    cure: /The certificate in place stays until it expires; nothing is asked of the CA before that time/,
+    cure: /Nothing has to be done: the CA is asked again when its limit allows it/,
     ...{ blames: 'certificate', wait: 34 * HOUR },
   },
   {
@@ -34,7 +34,7 @@ export const LIMITS: readonly Row[] = [
       'busy.example',
     ),
     words: 'too many certificates (50) already issued for "busy.example"',
-    cure: /The certificate in place stays/,
+    cure: /Nothing has to be done: the CA is asked again/,
     ...{ blames: ['www.busy.example', 'busy.example'], wait: 12_120 * SECOND },
   },
   {
@@ -42,7 +42,7 @@ export const LIMITS: readonly Row[] = [
     domains: [A, 'www.busy.example', C],
     ca: limited2(),
     words: 'too many certificates already issued',
-    cure: /The certificate in place stays/,
+    cure: /Nothing has to be done: the CA is asked again/,
     ...{ blames: ['www.busy.example', C], wait: HOUR },
   },
   {
@@ -51,7 +51,7 @@ export const LIMITS: readonly Row[] = [
       `too many new orders (300) from this account in the last 3h0m0s, retry after ${inBoulder(2 * HOUR)} UTC${SEE}`,
     ),
     words: 'too many new orders (300) from this account',
-    cure: /nothing is asked of the CA before that time/,
+    cure: /the CA is asked again when its limit allows it/,
     ...{ blames: 'account', wait: 2 * HOUR },
   },
   {
@@ -100,21 +100,21 @@ export const LIMITS: readonly Row[] = [
       headers: { 'Retry-After': '1080' },
     }),
     words: 'too many new registrations (10) from this IP address',
-    cure: /nothing is asked of the CA before that time/,
+    cure: /the CA is asked again when its limit allows it/,
     ...{ blames: 'account', wait: 1_080 * SECOND, orders: [] },
   },
   {
     name: 'a Retry-After of thirty years is not believed',
     ca: limited('too many new orders (300) from this account', { 'Retry-After': '999999999' }),
     words: 'too many new orders',
-    cure: /stays/,
+    cure: /is served until it expires/,
     ...{ blames: 'account', wait: 7 * DAY },
   },
   {
     name: 'a Retry-After in the past is none',
     ca: limited('too many new orders (300) from this account', { 'Retry-After': 'Mon, 01 Jan 2024 00:00:00 GMT' }),
     words: 'too many new orders',
-    cure: /stays/,
+    cure: /is served until it expires/,
     ...{ blames: 'account', wait: 'order' },
   },
   {
@@ -123,14 +123,14 @@ export const LIMITS: readonly Row[] = [
       'Retry-After': 'tomorrow',
     }),
     words: 'too many new orders',
-    cure: /stays/,
+    cure: /is served until it expires/,
     ...{ blames: 'account', wait: 5 * HOUR },
   },
   {
     name: 'a rate limit without any time',
     ca: limited('slow down'),
     words: 'slow down',
-    cure: /stays/,
+    cure: /is served until it expires/,
     ...{ blames: 'account', wait: 'order' },
   },
   {
@@ -140,7 +140,7 @@ export const LIMITS: readonly Row[] = [
       headers: { 'Retry-After': '300' },
     }),
     words: 'Service busy; retry later.',
-    cure: /The CA is busy; certificates in place stay valid/,
+    cure: /the CA is busy, and is asked again by itself/,
     ...{ blames: 'directory', wait: 5 * MINUTE },
   },
 ];
@@ -166,7 +166,7 @@ export const ACCOUNT: readonly Row[] = [
     name: 'the account was deactivated',
     ca: at('newOrder', refusal(403, 'unauthorized', 'Account is not valid, has status "deactivated"')),
     words: 'Account is not valid, has status "deactivated"',
-    cure: /deactivated or revoked: delete its file in the state folder to have a new one/,
+    cure: /deactivated or revoked: delete its file \(account-….json\) in the state folder to have a new one/,
     ...{ blames: 'account', wait: 'order' },
   },
   {

@@ -7,7 +7,7 @@ import { type Bytes, json, type Script } from '../../support/canned-ca.ts';
 import { issue } from '../../support/certificates.ts';
 import { A, at, B, HOUR, type Row, refusal } from './row.ts';
 
-const SICK = /The CA, or a proxy on the way to it, has a problem; certificates in place stay valid/;
+const SICK = /the CA, or a proxy on the way to it, has a problem, and is asked again by itself/;
 const SQUID = '<html><head><style>b{}</style></head><body><h1>502 Bad Gateway</h1>\n<p>squid</p></body></html>';
 const html = (status: number, body: string): Bytes => ({ status, headers: { 'Content-Type': 'text/html' }, body });
 
@@ -23,7 +23,7 @@ export const SICKNESS: readonly Row[] = [
     name: 'the CA has an inner error about a name in quotes: that is not the name’s',
     ca: at('newOrder', refusal(500, 'serverInternal', `Error creating authz for "${B}"`)),
     words: `Error creating authz for "${B}"`,
-    cure: /^ACME: newOrder at \S+: 500 serverInternal: .*The CA, or a proxy on the way to it, has a problem/,
+    cure: /^ACME: newOrder at \S+: 500 serverInternal: .*Nothing has to be done unless it lasts: the CA, or a proxy on the way to it, has a problem/,
     ...{ blames: 'directory', wait: 'outage' },
   },
   {
@@ -58,28 +58,28 @@ export const SICKNESS: readonly Row[] = [
     name: 'every nonce is bad',
     ca: at('newOrder', refusal(400, 'badNonce', 'JWS has an invalid anti-replay nonce')),
     words: 'JWS has an invalid anti-replay nonce',
-    cure: /Does a proxy on the way to the CA keep old answers/,
+    cure: /see whether a proxy on the way to the CA keeps old answers/,
     ...{ blames: 'directory', wait: 'outage', orders: Array.from({ length: 21 }, () => [A, B]) },
   },
   {
     name: 'the directory is a page',
     ca: at('directory', html(200, '<html>Welcome</html>')),
     words: 'directory',
-    cure: /Is LETSENCRYPT_SERVER_URL the URL of an ACME v2 directory/,
+    cure: /Check that LETSENCRYPT_SERVER_URL is the URL of an ACME v2 directory/,
     ...{ blames: 'directory', wait: 'outage', orders: [] },
   },
   {
     name: 'there is nothing at that URL',
     ca: at('directory', html(404, '<h1>Not Found</h1>')),
     words: 'HTTP 404: Not Found',
-    cure: /Is LETSENCRYPT_SERVER_URL the URL of an ACME v2 directory/,
+    cure: /Check that LETSENCRYPT_SERVER_URL is the URL of an ACME v2 directory/,
     ...{ blames: 'directory', wait: 'outage', orders: [] },
   },
   {
     name: 'the directory is elsewhere',
     ca: at('directory', { status: 302, headers: { Location: 'https://login.example/' } }),
     words: 'redirects to https://login.example/',
-    cure: /Is LETSENCRYPT_SERVER_URL the URL of an ACME v2 directory/,
+    cure: /Check that LETSENCRYPT_SERVER_URL is the URL of an ACME v2 directory/,
     ...{ blames: 'directory', wait: 'outage', orders: [] },
   },
   {
@@ -93,12 +93,12 @@ export const SICKNESS: readonly Row[] = [
     name: 'an answer that is no JSON',
     ca: at('newOrder', { status: 201, headers: { Location: 'http://127.0.0.1/order/1' }, body: '{"status": "pend' }),
     words: 'the answer is no JSON object',
-    cure: /something on the way spoils its answers/,
+    cure: /spoils its answers/,
     ...{ blames: 'directory', wait: 'outage' },
   },
 ];
 
-const OUT = /Does the firewall let this container out to the CA, or is a proxy needed \(HTTPS_PROXY\)/;
+const OUT = /see that the firewall lets this container out to the CA, or set HTTPS_PROXY/;
 const UNTRUSTED = issue({ domains: ['localhost'] });
 const OUTDATED = issue({ domains: ['localhost'], notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') });
 const ELSEWHERE = issue({ domains: ['elsewhere.example'] });
@@ -158,7 +158,7 @@ export const REACHING: readonly Row[] = [
     ca: well,
     tls: OUTDATED,
     words: 'CERT_HAS_EXPIRED',
-    cure: /out of date by the clock of this machine: is the clock right/,
+    cure: /out of date by the clock of this machine: set the clock right/,
     ...{ blames: 'directory', wait: 'outage', orders: [] },
   },
   {
@@ -172,7 +172,7 @@ export const REACHING: readonly Row[] = [
     },
     env: { ACME_CA_FILE: ELSEWHERES_ROOT },
     words: 'ERR_TLS_CERT_ALTNAME_INVALID',
-    cure: /Its certificate is for another host: is the host of LETSENCRYPT_SERVER_URL right, or does a proxy answer in its place\?/,
+    cure: /Its certificate is for another host: check the host in LETSENCRYPT_SERVER_URL, and whether a proxy answers in its place/,
     ...{ blames: 'directory', wait: 'settings', orders: [] },
   },
   {
@@ -189,7 +189,7 @@ export const REACHING: readonly Row[] = [
     directoryUrl: async () => 'https://ca.example/directory',
     env: { HTTPS_PROXY: 'http://127.0.0.1:9' },
     words: 'ECONNREFUSED 127.0.0.1:9 (HTTPS_PROXY is set)',
-    cure: /Does that proxy work, and does it let us out to the CA\? Check HTTPS_PROXY and NO_PROXY/,
+    cure: /Check HTTPS_PROXY and NO_PROXY, and that the proxy works and lets this container out to the CA/,
     ...{ blames: 'directory', wait: 'outage', orders: [] },
   },
   {

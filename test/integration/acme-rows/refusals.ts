@@ -205,28 +205,28 @@ export const ORDER: readonly Row[] = [
     name: 'the order turns invalid and the CA does not say why',
     ca: invalidOrder(undefined),
     words: 'the order is invalid, and the CA does not say why',
-    cure: /That order is given up; the next try makes a new one/,
+    cure: /that order is given up, and the next try makes a new one/,
     ...{ blames: 'certificate', wait: 'order' },
   },
   {
     name: 'the order is gone',
     ca: ({ step }) => (step === 'order' ? refusal(404, 'malformed', 'No order for ID 7') : undefined),
     words: 'No order for ID 7',
-    cure: /That order is given up; the next try makes a new one/,
+    cure: /that order is given up, and the next try makes a new one/,
     ...{ blames: 'certificate', wait: 'order' },
   },
   {
     name: 'the CA speaks of profiles, of which we asked for none',
     ca: at('newOrder', refusal(400, 'invalidProfile', 'Profile "classic" is not offered')),
     words: 'Profile "classic" is not offered',
-    cure: /That order is given up; the next try makes a new one/,
+    cure: /that order is given up, and the next try makes a new one/,
     ...{ blames: 'certificate', wait: 'order' },
   },
   {
     name: 'the CA speaks of a replaced certificate, though we named none',
     ca: at('newOrder', refusal(409, 'alreadyReplaced', 'cannot indicate an order replaces certificate with serial')),
     words: 'cannot indicate an order replaces certificate with serial',
-    cure: /That order is given up; the next try makes a new one/,
+    cure: /that order is given up, and the next try makes a new one/,
     ...{ blames: 'certificate', wait: 'order' },
   },
   {
@@ -242,7 +242,7 @@ export const ORDER: readonly Row[] = [
       return json(201, order, { Location: 'http://127.0.0.1/order/9' });
     },
     words: 'the order lists a.example instead of a.example, b.example',
-    cure: /That order is given up; the next try makes a new one/,
+    cure: /that order is given up, and the next try makes a new one/,
     ...{ blames: 'certificate', wait: 'order' },
   },
   {

@@ -19,7 +19,7 @@ export const VALIDATION: readonly Row[] = [
     name: 'nothing listens on port 80',
     ca: verdict('connection', `${get}: dial tcp 192.0.2.1:80: connect: connection refused`),
     words: 'dial tcp 192.0.2.1:80: connect: connection refused',
-    cure: /Nothing listens there on port 80\. Is marathon-lb running on the machine that b\.example points to/,
+    cure: /Nothing listens there on port 80: see that marathon-lb runs on the machine that b\.example points to/,
     ...{ blames: [B], wait: 'name' },
   },
   {
@@ -36,7 +36,7 @@ export const VALIDATION: readonly Row[] = [
       'During secondary validation: 192.0.2.1: Fetching http://b.example/: Timeout during connect',
     ),
     words: 'During secondary validation: 192.0.2.1',
-    cure: /geo-blocking, DDoS protection or stale DNS/,
+    cure: /take geo-blocking and DDoS protection off the challenge path/,
     ...{ blames: [B], wait: 'name' },
   },
   {

@@ -69,7 +69,9 @@ const OURS: readonly { file: string; profiles: readonly Profile[] }[] = [
   { file: 'letsencrypt-dcos-marathon-1.4.json', profiles: PROFILES },
   { file: 'letsencrypt-dcos-test-1.json', profiles: MODERN },
   { file: 'letsencrypt-dcos-test-2.json', profiles: MODERN },
+  { file: 'letsencrypt-dcos-test-3.json', profiles: MODERN },
   { file: 'letsencrypt-dcos.json', profiles: MODERN },
+  { file: 'marathon-lb-hardened.json', profiles: MODERN },
   { file: 'marathon-lb.json', profiles: MODERN },
 ];
 
