@@ -6,7 +6,7 @@ import { after, before, type TestContext, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { createLog } from '../../src/log.ts';
 import type { Status } from '../../src/status.ts';
-import { listenAdmin } from '../../src/web/server.ts';
+import { listenAdmin } from '../../src/web/admin.ts';
 import { axeFindings, open, startBrowser } from '../support/browser.ts';
 import { startProgram } from '../support/one-program.ts';
 import { statusIn, WORLD_NAMES, type WorldName } from '../support/page-worlds.ts';
@@ -31,6 +31,7 @@ async function startSite(t: TestContext, world: WorldName): Promise<Site> {
   let status = statusIn(world);
   const listener = await listenAdmin({
     ...{ host: '127.0.0.1', port: 0, status: () => status, isReady: () => true, metrics: () => [] },
+    log: createLog({ level: 'silent' }),
     asks: { token: TOKEN, log: createLog({ level: 'silent' }), ask: async () => undefined },
   });
   let closed: Promise<void> | undefined;
@@ -52,6 +53,7 @@ const looks = [
   { world: 'live', colorScheme: 'light', width: 1_240 },
   { world: 'degraded', colorScheme: 'dark', width: 1_240 },
   { world: 'not-served', colorScheme: 'light', width: 360 },
+  { world: 'waiting-for-window', colorScheme: 'dark', width: 360 },
 ] as const;
 for (const { world, colorScheme, width } of looks) {
   test(`${world}, ${colorScheme}, ${width} wide: axe finds nothing, the console says nothing, nothing comes from elsewhere`, async (t) => {

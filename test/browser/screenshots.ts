@@ -22,6 +22,7 @@ const SHOTS: readonly {
   { name: 'status-live', world: 'live', colorScheme: 'light', width: 1_180, height: 980 },
   { name: 'status-degraded-dark', world: 'degraded', colorScheme: 'dark', width: 1_180, height: 1_020 },
   { name: 'status-not-served', world: 'not-served', colorScheme: 'light', width: 1_180, height: 1_020 },
+  { name: 'status-waiting-for-window', world: 'waiting-for-window', colorScheme: 'light', width: 1_180, height: 860 },
   { name: 'status-narrow', world: 'degraded', colorScheme: 'light', width: 400, height: 900 },
 ];
 

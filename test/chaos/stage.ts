@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { SimTask } from '../marathon-simulator/model.ts';
 import { type Cluster, LOAD_BALANCER, SIDECAR, startCluster } from '../support/cluster.ts';
 import { sidecarFor } from '../support/episode.ts';
+import { imageFlags } from '../support/image-flags.ts';
 import type { Disposer } from '../support/pebble.ts';
 import { type RecordingProxy, startRecordingProxy } from '../support/recording-proxy.ts';
 import { MortalPebble } from './certificate-authority.ts';
@@ -47,7 +48,7 @@ export async function setStage(t: Disposer, { lifeSeconds, minuteMs }: Measures)
     loadBalancerEdits: { env: FOREIGN, fields: NO_BACK_OFF },
     simulator: { secondMs: 100 },
     // As the image starts it.
-    images: { argv: [process.execPath, '--max-semi-space-size=1', await program(t, minuteMs)] },
+    images: { argv: [process.execPath, ...imageFlags(), await program(t, minuteMs)] },
   });
   const ca = await startRecordingProxy(t, { target: cluster.pebble.directoryUrl, caPem: cluster.pebble.caPem });
   const api = await startRecordingProxy(t, { target: cluster.marathon.url });

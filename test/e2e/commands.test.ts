@@ -91,13 +91,13 @@ async function traces(folder: string): Promise<readonly string[]> {
 }
 
 /** What a look from outside must not leave, wherever. */
-async function leavesNoTrace<T>(cluster: Cluster, look: () => Promise<T>): Promise<T> {
+async function leavesNoTrace<T>(cluster: Cluster, look: () => Promise<T>, readsOfDirectory = 0): Promise<T> {
   const since = countFrom(cluster);
   const atCa = cluster.pebble.counts().total;
   const before = await traces(join(cluster.folder, 'mesos', 'volumes'));
   const seen = await look();
   assert.deepEqual(await traces(join(cluster.folder, 'mesos', 'volumes')), before);
-  assert.equal(cluster.pebble.counts().total, atCa);
+  assert.equal(cluster.pebble.counts().total, atCa + readsOfDirectory);
   assert.deepEqual(since(), NOTHING);
   return seen;
 }
@@ -108,7 +108,14 @@ interface PlanAsJson {
   readonly looks: readonly string[];
 }
 
-test('`plan` beside the running program tells what is so and what would be done, and changes nothing', async (t) => {
+interface Diagnosis {
+  readonly check: string;
+  readonly subject: string;
+  readonly verdict: string;
+  readonly says: string;
+}
+
+test('`plan`, `status` and `doctor` beside the running program tell what is so and what would be done, and change nothing', async (t) => {
   const cluster = await quickCluster(t);
   await cluster.addSidecar(await sidecarFor(NAMES));
   await untilServed(cluster, NAMES);
@@ -128,6 +135,31 @@ test('`plan` beside the running program tells what is so and what would be done,
   const live = await planned();
   assert.equal(live.certificate.state, 'live', live.certificate.why);
   assert.deepEqual(live.actions, []);
+
+  const status = await leavesNoTrace(cluster, () => run(cluster, ['status'], env));
+  assert.deepEqual([status.code, status.err], [0, ''], 'found where Marathon shows its admin port');
+  assert.match(status.out, /^. live {2}/);
+  assert.match(status.out, /ours for all of 2 names/);
+
+  const examined = await leavesNoTrace(
+    cluster,
+    () => run(cluster, ['doctor', '--json', ...NAMES, 'c.example.com'], env),
+    1,
+  );
+  assert.deepEqual([examined.code, examined.err], [0, '']);
+  const rows = JSON.parse(examined.out) as readonly Diagnosis[];
+  const isOld = ({ subject }: Diagnosis): boolean => !subject.startsWith('c.example.com');
+  assert.deepEqual(
+    rows.filter((row) => isOld(row) && row.verdict !== 'good'),
+    [],
+  );
+  const about = (check: string) => rows.filter((row) => row.check === check && !isOld(row));
+  assert.deepEqual(
+    about('route').map(({ verdict }) => verdict),
+    ['unknown', 'unknown'],
+    'no label has it yet',
+  );
+  assert.match(about('reach')[0]?.says ?? '', /leads to this load balancer .* it can be added to the labels/);
 
   const withMore = await planned({ DOMAINS: [...NAMES, 'c.example.com'].join(',') });
   assert.deepEqual([withMore.certificate.state, withMore.looks], ['waiting-for-route', ['routes']]);

@@ -24,6 +24,7 @@ import {
   untilServed,
   visitors,
 } from '../support/episode.ts';
+import { imageFlags } from '../support/image-flags.ts';
 import { OUR_PROGRAM } from '../support/images.ts';
 import { type RecordingProxy, startRecordingProxy } from '../support/recording-proxy.ts';
 import { until } from '../support/until.ts';
@@ -66,7 +67,7 @@ test('two instances started at once get one certificate, while the follower is f
   const names = ['a.example.com', 'b.example.com', 'c.example.com'];
   const [node = '', program = ''] = OUR_PROGRAM;
   // As the image starts it: what a flood of requests leaves behind is collected often.
-  const cluster = await quickCluster(t, { images: { argv: [node, '--max-semi-space-size=1', program] } });
+  const cluster = await quickCluster(t, { images: { argv: [node, ...imageFlags(), program] } });
   const { pebble, folder } = cluster;
   const ca = await startRecordingProxy(t, { target: pebble.directoryUrl, caPem: pebble.caPem });
   const caFile = join(folder, 'proxy.pem');
@@ -162,7 +163,7 @@ class Flood {
 }
 
 /** Half of it is left for the renewal. */
-const LIFE_SECONDS = 20;
+const LIFE_SECONDS = 48;
 
 test('an upgrade whose new task dies on start again and again: the old one goes on, and renews', async (t) => {
   const names = ['a.example.com', 'b.example.com'];

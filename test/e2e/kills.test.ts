@@ -39,11 +39,9 @@ interface Row {
   readonly upgrade: Upgrade;
 }
 
-/** Every combination with KILLS=all; else two rows for each boundary, so that every pair but boundary and upgrade occurs. */
+/** Every combination with KILLS=all; else one row for each boundary, so that all twelve of the other facts occur. */
 function rowsFor(boundaries: readonly string[]): readonly Row[] {
-  return boundaries.flatMap((boundary, n) =>
-    process.env.KILLS === 'all' ? everyRow(boundary) : someRows(boundary, n),
-  );
+  return boundaries.flatMap((boundary, n) => (process.env.KILLS === 'all' ? everyRow(boundary) : oneRow(boundary, n)));
 }
 
 function everyRow(boundary: string): readonly Row[] {
@@ -52,13 +50,14 @@ function everyRow(boundary: string): readonly Row[] {
   );
 }
 
-function someRows(boundary: string, n: number): readonly Row[] {
+function oneRow(boundary: string, n: number): Row {
   const turn = <T>(values: readonly T[], by: number): T => values[by % values.length] as T;
-  return MOMENTS.map((moment, nth) => ({
-    ...{ boundary, moment },
-    folder: turn(FOLDERS, n + nth),
-    upgrade: turn(UPGRADES, n + 2 * nth),
-  }));
+  return {
+    boundary,
+    moment: turn(MOMENTS, n),
+    folder: turn(FOLDERS, Math.floor(n / MOMENTS.length)),
+    upgrade: turn(UPGRADES, n),
+  };
 }
 
 /** What the CA may have been asked for, and not one more. */
@@ -142,7 +141,7 @@ async function sharedCluster(t: Disposer): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), 'kills-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const program = join(folder, 'main.mjs');
-  execFileSync(process.execPath, ['test/support/bootstrap.mjs', 'build', `--outfile=${program}`], { cwd: PROJECT });
+  execFileSync(process.execPath, ['test/support/bootstrap.mjs', 'build', `--outdir=${folder}`], { cwd: PROJECT });
   // Compiled once and not by each of the many starts; only who ends well leaves a cache behind.
   const cache = { NODE_COMPILE_CACHE: join(folder, 'compiled') };
   execFileSync(process.execPath, [program, '--version'], { env: cache });
@@ -159,7 +158,7 @@ async function sharedCluster(t: Disposer): Promise<Cluster> {
   });
 }
 
-/** The rows left out are no gap: any two facts of a row meet somewhere. */
+/** The rows left out are no gap: at any boundary it is killed, and any two of the other facts meet somewhere. */
 function assertPairs(rows: readonly Row[]): void {
   const pairs = new Set(rows.flatMap(pairsIn));
   const all = [...new Set(rows.map(({ boundary }) => boundary))].flatMap(everyRow).flatMap(pairsIn);
@@ -170,10 +169,8 @@ function assertPairs(rows: readonly Row[]): void {
 }
 
 function pairsIn(row: Row): readonly string[] {
-  const { boundary, moment, folder, upgrade } = row;
+  const { moment, folder, upgrade } = row;
   const pairs = [
-    [boundary, moment],
-    [boundary, folder],
     [moment, folder],
     [moment, upgrade],
     [folder, upgrade],

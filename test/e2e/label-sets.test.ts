@@ -54,7 +54,7 @@ test('the labels of the README, and what to do where they do not reach', async (
     await cluster.addSidecar(await keeper('letsencrypt-dcos', { labels }));
     await untilSaid(cluster, {
       state: 'waiting-for-route',
-      why: /^api\.example\.com through marathon-lb at .*:80: HTTP 200/,
+      why: /^api\.example\.com through marathon-lb at .*:80: .* HTTP 200/,
       cure: /^another app answers for api\.example\.com: .*HAPROXY_0_BACKEND_WEIGHT=1000/,
     });
     assert.equal(cluster.pebble.orders(), 0);
@@ -76,7 +76,7 @@ test('the labels of the README, and what to do where they do not reach', async (
       await relabel({ HAPROXY_0_VHOST: [REDIRECTING, WITH_PATH, PLAIN, PROTECTED].join(',') });
       await untilSaid(cluster, {
         state: 'waiting-for-route',
-        why: /^admin\.example\.com through marathon-lb at .*:80: HTTP 401/,
+        why: /^admin\.example\.com through marathon-lb at .*:80: .* HTTP 401/,
         cure: /asks for a password \(HAPROXY_n_AUTH\).*letsencrypt-dcos-catch-all\.json/,
       });
       assert.equal(cluster.pebble.orders(), 1);
@@ -94,7 +94,7 @@ test('the labels of the README, and what to do where they do not reach', async (
       });
       await untilSaid(cluster, {
         state: 'waiting-for-route',
-        why: /^shop\.example\.com through marathon-lb at .*:80: HTTP 200/,
+        why: /^shop\.example\.com through marathon-lb at .*:80: .* HTTP 200/,
         cure: /have it in HAPROXY_0_VHOST of \/letsencrypt-dcos .*letsencrypt-dcos-catch-all\.json/,
       });
       assert.equal(cluster.pebble.orders(), 1);

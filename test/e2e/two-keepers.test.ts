@@ -144,8 +144,8 @@ test('several who write into one load balancer', async (t) => {
       await untilSaid(cluster, {
         appId: '/all-2',
         state: 'waiting-for-route',
-        why: /^e\.example\.com through marathon-lb at .*: HTTP 404/,
-        cure: /another keeper with the catch-all labels, only one on a load balancer can have them/,
+        why: /^e\.example\.com through marathon-lb at .* HTTP 404/,
+        cure: /another letsencrypt-dcos with the catch-all labels, only one on a load balancer can have them/,
       });
       assert.equal(cluster.pebble.orders(), 2);
     },
