@@ -121,7 +121,7 @@ class OwnUrl {
   }
 
   stop(): void {
-    this.#stopped.abort();
+    this.#stopped.abort(new Error('This app is stopping'));
   }
 
   /** A second after it ended, not after it began: with a slow load balancer, requests must not pile up. */

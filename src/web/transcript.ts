@@ -26,11 +26,18 @@ export async function transcriptOf(start: URL, o: { connectTo: ConnectTo; signal
   try {
     await tellHops(start, o, tell);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    tell(`* ${o.signal.aborted ? 'Operation timed out' : (code ?? message)}`);
+    tell(`* ${o.signal.aborted ? endOf(o.signal) : whatOf(error as NodeJS.ErrnoException)}`);
     tell('* Closing connection');
   }
   return `${lines.join('\n')}\n`;
+}
+
+function endOf({ reason }: AbortSignal): string {
+  return reason instanceof DOMException && reason.name === 'TimeoutError' ? 'Operation timed out' : reason.message;
+}
+
+function whatOf({ code, message }: NodeJS.ErrnoException): string {
+  return code ?? message;
 }
 
 type Hop = { connectTo: ConnectTo; signal: AbortSignal };

@@ -212,7 +212,7 @@ test('about one fetch a second: the same URL shares the transcript, another is a
   const other = await visit(app.url, { host: 'b.example' });
   assert.deepEqual([other.status, other.headers['retry-after']], [429, '1']);
   assert.deepEqual(app.asked, ['a.example:80']);
-  await until(async () => (await visit(app.url, { host: 'b.example' })).status === 200, 'a second to pass', 3_000);
+  await until(async () => (await visit(app.url, { host: 'b.example' })).status === 200, 'a second to pass');
   assert.deepEqual(app.asked, ['a.example:80', 'b.example:80']);
 });
 
@@ -237,9 +237,8 @@ test('an own URL that never answers ends after five seconds, and closing does no
   const visitor = await connectRaw(t, closing.port);
   visitor.send('GET / HTTP/1.1\r\nHost: a.example\r\n\r\n');
   await until(() => asked.length > 0, 'the fetch');
-  const began = Date.now();
   await closing.close();
-  assert.ok(Date.now() - began < 1_000);
+  assert.match(await visitor.ended(), /^\* This app is stopping$/m);
 });
 
 test("only names of the task's own HAPROXY_n_VHOST labels count, and only those that are names", () => {
