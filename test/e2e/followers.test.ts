@@ -99,7 +99,7 @@ test('two instances started at once get one certificate, while the follower is f
     `${flood.answered} invented tokens, the slowest answer after ${Math.round(flood.slowestMs)} ms; at most ${peakMib} MiB, ${restMib} before`,
   );
   assert.deepEqual([...flood.statuses], [404]);
-  assert.ok(flood.slowestMs < 5_000, `${flood.slowestMs} ms`);
+  assert.ok(flood.slowestMs < CA_PATIENCE_MS, `${flood.slowestMs} ms`);
   assert.ok(peakMib < 100, `${peakMib} MiB, ${restMib} MiB before`);
   assert.deepEqual(cluster.marathon.violations, []);
 });
@@ -125,6 +125,8 @@ async function peakMemory({ pid }: SimTask): Promise<number> {
 const LANES = 300;
 /** Before the order begins; more come while it runs. */
 const ENOUGH = 2_000;
+/** What a CA waits for an answer to its challenge (GUIDE §6), at most. */
+const CA_PATIENCE_MS = 10_000;
 
 /** Tokens that nobody published, as fast as they are refused. */
 class Flood {

@@ -59,19 +59,19 @@ const ASKING: Readonly<Record<string, (url: string) => Promise<unknown>>> = {
 };
 
 for (const [who, asks] of Object.entries(ASKING)) {
-  test(`${who} is told that a server switches protocols unasked`, { timeout: 5_000 }, async (t) => {
+  test(`${who} is told that a server switches protocols unasked`, { timeout: 30_000 }, async (t) => {
     await assert.rejects(asks(await startSaying(t, SWITCHING)), /closed without an answer|ECONNRESET/);
   });
 }
 
-test('the test app tells of a server that switches protocols unasked', { timeout: 5_000 }, async (t) => {
+test('the test app tells of a server that switches protocols unasked', { timeout: 30_000 }, async (t) => {
   const { port } = new URL(await startSaying(t, SWITCHING));
   const connectTo = async () => ({ address: '127.0.0.1', port: Number(port) });
   assert.match(await transcriptOf(new URL('http://www.example.com/'), { connectTo, signal }), /ECONNRESET/);
 });
 
 test('a CA that stops in the middle of its answer is told by the time-out, not as a reset', {
-  timeout: 9_000,
+  timeout: 30_000,
 }, async (t) => {
   const account = { directory: 'x', keyPem: await makeKey('ec256'), url: undefined };
   const authority = openAuthority(authorityAt(await startSaying(t, HALF)));
@@ -81,7 +81,7 @@ test('a CA that stops in the middle of its answer is told by the time-out, not a
 });
 
 test('a proxy that does not answer is told by the time-out, by orders, the directory and alerts', {
-  timeout: 9_000,
+  timeout: 30_000,
 }, async (t) => {
   const proxyEnv = { HTTPS_PROXY: await startSaying(t, '') };
   const authority = { ...authorityAt('https://ca.example/dir'), proxyEnv };
@@ -100,7 +100,7 @@ test('a proxy that does not answer is told by the time-out, by orders, the direc
   ]);
 });
 
-test('an order that was given up leaves no socket open at such a proxy', { timeout: 5_000 }, async (t) => {
+test('an order that was given up leaves no socket open at such a proxy', { timeout: 30_000 }, async (t) => {
   const proxy = createServer((socket) => void socket.on('error', () => undefined).resume());
   await new Promise<void>((listening) => proxy.listen(0, '127.0.0.1', listening));
   t.after(() => proxy.close());
@@ -110,7 +110,7 @@ test('an order that was given up leaves no socket open at such a proxy', { timeo
   await until(async () => (await open()) === 0, 'the socket is closed');
 });
 
-test('a connection that the CA is about to close takes no other request', { timeout: 5_000 }, async (t) => {
+test('a connection that the CA is about to close takes no other request', { timeout: 30_000 }, async (t) => {
   const url = await startSaying(t, 'HTTP/1.1 200 OK\r\nConnection: Close\r\n\r\n'); // and hears nothing after it
   const agents = { httpAgent: new Agent({ keepAlive: true, maxSockets: 4 }), httpsAgent: new https.Agent() };
   t.after(() => agents.httpAgent.destroy());

@@ -661,7 +661,7 @@ test('a hundred names at an address that nothing comes back from take one time-o
   const names = Array.from({ length: 100 }, (_, nth) => `n${nth}.example.net`);
   const seen = await stage.look(names, { ca: 'public', resolver: dns });
   assert.deepEqual(new Set(seen.map(({ verdict }) => verdict.kind)), new Set(['unknown']));
-  assert.ok(Date.now() - began < 10_000, `${Date.now() - began} ms`);
+  assert.ok(Date.now() - began < 25_000, `${Date.now() - began} ms, where a hundred would take 200 s`);
 });
 
 test('the token answers for the length of a look only', () => {

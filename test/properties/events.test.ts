@@ -119,5 +119,5 @@ test('an app id of a megabyte of slashes takes no time', () => {
   const data = JSON.stringify({ appId: `a${'/'.repeat(MIB - 100)}a` });
   const start = performance.now();
   assert.equal(parse([Buffer.from(`data: ${data}\n\n`)]).length, 1);
-  assert.ok(performance.now() - start < 1_000);
+  assert.ok(performance.now() - start < 10_000, 'it is not read once for every slash, which takes minutes');
 });

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 type Look<T> = () => T | undefined | false | null | Promise<T | undefined | false | null>;
 
 /** Resolves with the first look that is neither undefined, null nor false. A look that throws counts as "not yet". */
-export async function until<T>(look: Look<T>, why: string, timeoutMs = 10_000): Promise<T> {
+export async function until<T>(look: Look<T>, why: string, timeoutMs = 30_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
   for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 1.5, 100)) {

@@ -86,7 +86,7 @@ test('a crash loop: TASK_FAILED, lastTaskFailure, and a back-off that grows and 
 test('back-off 0 relaunches at once', async (t) => {
   const marathon = await simulated(t, NET, { secondMs: 1000 });
   await marathon.add(webApp({ env: { EXIT: '1' }, backoffSeconds: 0 }));
-  await until(() => marathon.tasksOf('/web').length >= 3, 'three tries', 5000);
+  await until(() => marathon.tasksOf('/web').length >= 3, 'three tries');
 });
 
 test('a process killed from outside is a failed task, and comes back', async (t) => {
