@@ -29,7 +29,10 @@ export interface Turns {
 const TICK_MS = 5 * 60_000;
 /** A pass is a handful of calls with time-outs of their own; the loop is dead when it has not turned for this long. */
 const DEADLINE_MS = 3 * TICK_MS;
-/** The pause after a pass, as a multiple of what the pass took: at 0.05 CPU the loop leaves room for the listener. */
+/**
+ * The pause after a pass that followed another, as a multiple of what it took: at 0.05 CPU the loop leaves room for the
+ * listener. What comes when there was nothing to do is seen at once.
+ */
 const REST = 3;
 const SHORTEST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
@@ -70,13 +73,15 @@ export class Reconciler {
 
   /** Runs until the signal aborts; then resolves when the pass in hand has ended. */
   async run(signal: AbortSignal): Promise<void> {
+    let isRested = true;
     while (!signal.aborted) {
       const startedAt = performance.now();
       this.#woken = new AbortController(); // a wake-up from here on ends the sleep below
       const waitMs = await this.#pass(signal);
-      this.#turns = { ...this.#turns, passes: this.#turns.passes + 1, lastPassMs: performance.now() - startedAt };
-      await pause(restAfter(performance.now() - startedAt), signal);
-      await this.#sleep(waitMs, AbortSignal.any([signal, this.#woken.signal]));
+      const lastPassMs = performance.now() - startedAt;
+      this.#turns = { ...this.#turns, passes: this.#turns.passes + 1, lastPassMs };
+      await pause(isRested ? SHORTEST_PAUSE_MS : restAfter(lastPassMs), signal);
+      isRested = await this.#sleep(waitMs, AbortSignal.any([signal, this.#woken.signal]));
     }
   }
 
@@ -104,15 +109,20 @@ export class Reconciler {
     return planned.checkAgainAt.getTime() - planned.at.getTime();
   }
 
-  /** By two clocks: one that is set back must not make a short sleep long, and a suspended machine must not oversleep. */
-  async #sleep(ms: number, wakeUp: AbortSignal): Promise<void> {
+  /**
+   * By two clocks: one that is set back must not make a short sleep long, and a suspended machine must not oversleep.
+   * Resolves with whether there was anything to wait for.
+   */
+  async #sleep(ms: number, wakeUp: AbortSignal): Promise<boolean> {
     const [steadyEnd, wallEnd] = [performance.now() + ms, Date.now() + ms];
     const left = (): number => Math.min(steadyEnd - performance.now(), wallEnd - Date.now());
+    const isIdle = !wakeUp.aborted && left() > 0;
     this.#turnedAt = performance.now();
     while (!wakeUp.aborted && left() > 0) {
       await pause(Math.min(left(), TICK_MS), wakeUp);
       this.#turnedAt = performance.now();
     }
+    return isIdle;
   }
 }
 
