@@ -46,14 +46,16 @@ export function digestOf(token: string): string {
 
 export class Peers {
   readonly #taskId: string | undefined;
+  readonly #timeoutMs: number;
   readonly #closing = new AbortController();
   readonly #turns = new Turns(IN_FLIGHT);
   #peers: ReadonlyMap<string, Peer> = new Map();
   #waiting = 0;
 
-  /** `taskId`: which of the app's tasks we are; undefined: none of them. */
-  constructor(taskId: string | undefined) {
+  /** `taskId`: which of the app's tasks we are; undefined: none of them. `timeoutMs`: for each question to a peer. */
+  constructor(taskId: string | undefined, timeoutMs = TIMEOUT_MS) {
     this.#taskId = taskId;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** Our app as Marathon shows it now: every other running task is a peer, of whatever version. */
@@ -88,7 +90,7 @@ export class Peers {
   }
 
   async #get(where: Where, limit: number): Promise<string | undefined> {
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#timeoutMs)]);
     return this.#turns.take(() => get(where, limit, signal)).catch(() => undefined); // no answer is an answer
   }
 }
