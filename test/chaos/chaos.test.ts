@@ -42,8 +42,9 @@ test(`chaos for ${isLong ? `${minutes} minutes` : 'some seconds'}, seed ${seed}:
   const watch = new Watch(stage, judge, chronicle);
   t.after(() => watch.end());
   try {
+    const began = Date.now();
     await until(() => watch.isWell(), 'the first certificate', 60_000);
-    judge.proven();
+    judge.proven(Date.now() - began);
     const faults = schedule(weather);
     await storm(stage, faults, chronicle);
     const stoppedAt = Date.now();

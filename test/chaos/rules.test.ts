@@ -36,7 +36,7 @@ const leaf = new X509Certificate(
 /** One moment each second since the certificate was due. */
 function seenAfter(spell: (second: number) => Omit<Moment, 'at'>, kind: 'expired' | 'other name'): readonly string[] {
   const judge = new Judge();
-  judge.proven();
+  judge.proven(1_000);
   for (let second = 0; second <= 24; second += 1)
     judge.moment({ at: ENDED - LIFE_MS / 2 + second * 1_000, ...spell(second) });
   judge.visited({ at: ENDED + 500, host: 'lb', name: 'a.example.com', verdict: { kind, leaf } }, true);
@@ -64,7 +64,7 @@ test('a PEM of somebody else is a breach at any time, the placeholder once there
   judge.visited({ ...at, verdict: { kind: 'placeholder' } }, true);
   assert.deepEqual(judge.violations, []);
   judge.visited({ ...at, verdict: { kind: 'foreign', why: 'unknown issuer' } }, true);
-  judge.proven();
+  judge.proven(1_000);
   judge.visited({ ...at, verdict: { kind: 'placeholder' } }, true);
   assert.equal(judge.violations.length, 2);
 });

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SimTask } from '../marathon-simulator/model.ts';
 import { type Cluster, LOAD_BALANCER, SIDECAR, startCluster } from '../support/cluster.ts';
+import { shipped } from '../support/definitions.ts';
 import { sidecarFor } from '../support/episode.ts';
 import { imageFlags } from '../support/image-flags.ts';
 import type { Disposer } from '../support/pebble.ts';
@@ -43,9 +44,11 @@ export interface Stage {
 }
 
 export async function setStage(t: Disposer, { lifeSeconds, minuteMs }: Measures): Promise<Stage> {
+  const { healthChecks } = await shipped('marathon-lb');
   const cluster = await startCluster(t, {
     pebble: { validitySeconds: lifeSeconds },
-    loadBalancerEdits: { env: FOREIGN, fields: NO_BACK_OFF },
+    // With its own health check, which finds one that is frozen.
+    loadBalancerEdits: { env: FOREIGN, fields: { ...NO_BACK_OFF, healthChecks } },
     simulator: { secondMs: 100 },
     // As the image starts it.
     images: { argv: [process.execPath, ...imageFlags(), await program(t, minuteMs)] },

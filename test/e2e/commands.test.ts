@@ -21,6 +21,7 @@ import {
   untilServed,
 } from '../support/episode.ts';
 import { OUR_PROGRAM } from '../support/images.ts';
+import { until } from '../support/until.ts';
 
 const NAMES = ['a.example.com', 'b.example.com'];
 
@@ -90,6 +91,12 @@ async function traces(folder: string): Promise<readonly string[]> {
   );
 }
 
+/** Once all is served, the program drops what it had kept of marathon-lb's variables: its last deed. */
+async function untilForgotten({ folder }: Cluster): Promise<void> {
+  const files = () => readdir(join(folder, 'mesos', 'volumes'), { recursive: true });
+  await until(async () => !(await files()).some((path) => path.endsWith('replaced-values.json')), 'it to be quiet');
+}
+
 /** What a look from outside must not leave, wherever. */
 async function leavesNoTrace<T>(cluster: Cluster, look: () => Promise<T>, readsOfDirectory = 0): Promise<T> {
   const since = countFrom(cluster);
@@ -119,6 +126,7 @@ test('`plan`, `status` and `doctor` beside the running program tell what is so a
   const cluster = await quickCluster(t);
   await cluster.addSidecar(await sidecarFor(NAMES));
   await untilServed(cluster, NAMES);
+  await untilForgotten(cluster);
   const env = await environmentOf(cluster.tasks(SIDECAR)[0]);
   const planned = async (more: Readonly<Record<string, string>> = {}): Promise<PlanAsJson> => {
     const { code, out, err } = await leavesNoTrace(cluster, () =>

@@ -69,7 +69,8 @@ test('npm run demo -- --once --json: one order, one deployment, every name on ev
   const result = eventsOf(demo.output()).at(-1) ?? {};
   const { totalMs, caMs, deployMs, ownMs, ...counts } = result;
   assert.deepEqual(counts, { result: 'served', names: 5, instances: 2, orders: 1, deployments: 1 });
-  for (const ms of [totalMs, caMs, deployMs, ownMs]) assert.ok(Number(ms) > 0, JSON.stringify(result));
+  for (const ms of [totalMs, caMs, deployMs, ownMs]) assert.ok(Number(ms) >= 0, JSON.stringify(result));
+  assert.ok(Number(totalMs) > 0, JSON.stringify(result));
   assert.match(await readFile(log, 'utf8'), /"msg":"certificate posted"/);
   await leftNothing(demo);
 });

@@ -34,7 +34,7 @@ test('a renewed certificate waits for the install window, and is installed in it
   const folder = await mkdtemp(join(tmpdir(), 'window-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const images = { [LOAD_BALANCER_IMAGE]: loadBalancerExecutor(), [OUR_IMAGE]: WEB };
-  const marathon = await simulated(t, 63, { images, agentCount: 1, secondMs: 50 });
+  const marathon = await simulated(t, 64, { images, agentCount: 1, secondMs: 50 });
   const upgradeStrategy = { minimumHealthCapacity: 0, maximumOverCapacity: 0 };
   const fields = { instances: 1, upgradeStrategy, acceptedResourceRoles: ['*'] };
   await marathon.deployed(
@@ -55,7 +55,7 @@ test('a renewed certificate waits for the install window, and is installed in it
   };
   const stateDir = join(folder, 'state');
   const start = (window: string) =>
-    startProgram(t, '127.41.63.2', { MARATHON_URL: marathon.url, STATE_DIR: stateDir, INSTALL_WINDOW: window });
+    startProgram(t, '127.41.64.2', { MARATHON_URL: marathon.url, STATE_DIR: stateDir, INSTALL_WINDOW: window });
 
   await withCertificate(stateDir, renewed.pem);
   const shut = await start(hours(12));
@@ -65,7 +65,7 @@ test('a renewed certificate waits for the install window, and is installed in it
   });
   assert.equal(waiting.installWindow?.awaited, true);
   assert.deepEqual([puts(), await served(NAME)], [0, old.fingerprint]);
-  const page = await (await fetch('http://127.41.63.2:31900/')).text();
+  const page = await (await fetch('http://127.41.64.2:31900/')).text();
   assert.match(page, /install the certificate, in the install window/);
   await shut.stop();
 

@@ -107,7 +107,7 @@ test("the first program's own definition, without a volume: a certificate with R
   const sinceRestart = countFrom(cluster);
   await restart(cluster);
   assert.equal(await untilServed(cluster, names), fingerprint);
-  assert.ok((await said(cluster)).includes('certificate adopted'));
+  await until(async () => (await said(cluster)).includes('certificate adopted'), 'it to be adopted');
   assert.deepEqual(sinceRestart(), NOTHING);
   assert.deepEqual(cluster.marathon.violations, []);
 });

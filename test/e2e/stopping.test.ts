@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -85,43 +85,58 @@ test('while its volume hangs, the first signal ends it by its deadline, a second
   await cluster.addSidecar(await sidecarFor(NAMES, { env: { NODE_OPTIONS: PIPES_HANG } }));
   const fingerprint = await untilServed(cluster, NAMES);
   const since = countFrom(cluster);
-  const restore = await hangingVolume(cluster);
+  const volume = await hangingVolume(cluster);
 
-  const before = asked(cluster);
   process.kill(cluster.tasks(SIDECAR)[0]?.pid ?? 0, 'SIGHUP');
-  await untilAsked(cluster, before);
+  await volume.hangs();
   const one = await signalled(cluster, 'SIGTERM');
   assert.deepEqual(one, { message: KILLED, said: BY_DEADLINE });
 
-  await untilAsked(cluster, asked(cluster));
+  await volume.hangs();
   // They differ, for of two that are alike and come at once, the kernel keeps one.
   const two = await signalled(cluster, 'SIGTERM', 'SIGINT');
   assert.deepEqual(two, { message: KILLED, said: '' });
 
-  await restore();
+  await volume.restore();
   assert.equal(await untilServed(cluster, NAMES), fingerprint);
   assert.deepEqual(since(), NOTHING);
   assert.deepEqual(cluster.marathon.violations, []);
 });
 
-/** Node's option with which a pipe is opened as on a network file system whose server is away: that takes for ever. */
+/**
+ * Node's option with which a pipe is opened as on a network file system whose server is away: that takes for ever. A file
+ * beside it tells that somebody waits.
+ */
 const PIPES_HANG = `--import=data:text/javascript,${encodeURIComponent(`
-  import { constants, promises } from 'node:fs';
+  import { constants, promises, statSync, writeFileSync } from 'node:fs';
   import { syncBuiltinESMExports } from 'node:module';
   const { open } = promises;
-  promises.open = (path, flags, mode) =>
-    open(path, typeof flags === 'number' ? flags & ~constants.O_NONBLOCK : flags, mode);
+  promises.open = (path, flags, mode) => {
+    if (!statSync(path, { throwIfNoEntry: false })?.isFIFO()) return open(path, flags, mode);
+    writeFileSync(path + '.opened', '');
+    return open(path, flags & ~constants.O_NONBLOCK, mode);
+  };
   syncBuiltinESMExports();
 `)}`;
 
+interface HangingVolume {
+  /** Resolves when the program hangs in it; asked again, when the next one does. */
+  hangs(): Promise<void>;
+  restore(): Promise<void>;
+}
+
 /** Who opens the certificate's file waits for ever. */
-async function hangingVolume({ folder }: Cluster): Promise<() => Promise<void>> {
+async function hangingVolume(cluster: Cluster): Promise<HangingVolume> {
+  const { folder } = cluster;
   const inside = await readdir(join(folder, 'mesos', 'volumes'), { recursive: true, withFileTypes: true });
   const file = inside.find(({ name }) => name === 'certificate.json');
   const path = join(file?.parentPath ?? '', 'certificate.json');
   await rename(path, `${path}.away`);
   await promisify(execFile)('mkfifo', [path]);
-  return () => rename(`${path}.away`, path);
+  return {
+    hangs: () => patiently(cluster, 'it to hang', () => rm(`${path}.opened`).then(() => true)).then(() => undefined),
+    restore: () => rename(`${path}.away`, path),
+  };
 }
 
 /** How often Marathon was asked for an app by our program: each look of it asks for two, and reads its folder meanwhile. */

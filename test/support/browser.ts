@@ -28,7 +28,7 @@ export async function open(
   const context = await browser.newContext(o);
   t.after(() => context.close());
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   const complaints: string[] = [];
   const strange: string[] = [];
   page.on('console', (said) => void (['error', 'warning'].includes(said.type()) && complaints.push(said.text())));

@@ -175,8 +175,14 @@ export async function mayBindWebPorts(): Promise<boolean> {
   );
 }
 
+/** Two seconds, as the definition has it, may be over because the machine has more to do than HAProxy. */
+const PATIENT = { timeoutSeconds: 20 };
+
 async function loadBalancer(net: Network, instances: number, edits: Edits = {}): Promise<Definition> {
-  const definition = await shipped('marathon-lb', { ...edits, fields: { instances, ...edits.fields } });
+  const { healthChecks } = await shipped('marathon-lb');
+  const patient = (healthChecks as readonly object[]).map((check) => ({ ...check, ...PATIENT }));
+  const fields = { instances, healthChecks: patient, ...edits.fields };
+  const definition = await shipped('marathon-lb', { ...edits, fields });
   return net.httpPort === 80 ? definition : onBridge(definition, net);
 }
 

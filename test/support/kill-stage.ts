@@ -280,13 +280,15 @@ async function sidecarOf(
       ...(overlap && { upgradeStrategy: OVERLAPPING }),
     },
   });
+  const [check] = definition.healthChecks as readonly object[];
+  const patient = { ...definition, healthChecks: [{ ...check, gracePeriodSeconds: 300, timeoutSeconds: 20 }] };
   const container = definition.container as Readonly<Record<string, unknown>>;
-  if (folder === 'no volume') return { ...definition, container: { ...container, volumes: [] } };
-  if (!overlap) return definition;
+  if (folder === 'no volume') return { ...patient, container: { ...container, volumes: [] } };
+  if (!overlap) return patient;
   // Marathon lets no app with a persistent volume overlap with itself: a folder of the agent, and both tasks there.
   const volumes = [{ containerPath: '/etc/letsencrypt', hostPath: `/srv/${id}`, mode: 'RW' }];
   const agent = publicHosts.at(-1)?.replace(/\d+$/, (last) => String(Number(last) + 1));
-  return { ...definition, container: { ...container, volumes }, constraints: [['hostname', 'CLUSTER', agent]] };
+  return { ...patient, container: { ...container, volumes }, constraints: [['hostname', 'CLUSTER', agent]] };
 }
 
 function instancesOf({ upgrade }: Pick<StageOptions, 'upgrade'>): number {

@@ -39,7 +39,7 @@ export async function connectRaw(t: TestContext, port: number, host = '127.0.0.1
     },
     send: (bytes) => void socket.write(bytes, 'latin1'),
     sees: (text) => until(() => received.includes(text) && received, `"${text}" from port ${port}; got "${received}"`),
-    ended: async (timeoutMs = 10_000) => {
+    ended: async (timeoutMs = 30_000) => {
       await until(() => closed, `the end of a connection to port ${port}`, timeoutMs);
       return received;
     },

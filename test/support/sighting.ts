@@ -18,7 +18,7 @@ export interface Sighting {
   readonly objection: string | undefined;
 }
 
-const TIMEOUT_MS = 3_000;
+const TIMEOUT_MS = 10_000;
 const AT_ONCE = 20;
 
 export async function sighted(
