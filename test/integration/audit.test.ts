@@ -114,7 +114,7 @@ test('a port that takes connections and says nothing costs one time-out a questi
   t.after(() => silent.close());
   const address = silent.address();
   assert.ok(address !== null && typeof address === 'object');
-  await assert.rejects(look({ host: '127.0.0.1', port: address.port }, { timeoutMs: 100 }), /no TLS handshake/);
+  await assert.rejects(look({ host: '127.0.0.1', port: address.port }, { timeoutMs: 1_000 }), /no TLS handshake/);
 });
 
 test('an audit ends when it is told to', async (t) => {
@@ -222,7 +222,7 @@ test('on a terminal it says what it waits for, when that takes longer than a sec
   assert.ok(address !== null && typeof address === 'object');
   const { code, err } = await ran([NAME, '--at', `127.0.0.1:${address.port}`], true);
   assert.equal(code, 1);
-  assert.match(err, /1 s: asking 127\.0\.0\.1:\d+ which suites it takes with TLSv1\.3, /);
+  assert.match(err, /\d+ s: asking 127\.0\.0\.1:\d+ which suites it takes with TLSv1\.3, /);
   const left = err.slice(err.lastIndexOf('\r\x1b[2K'));
   assert.match(
     left,

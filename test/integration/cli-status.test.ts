@@ -299,7 +299,7 @@ test('on a terminal: what takes longer than a second is told and erased; then co
   });
   const seen = await onTerminal(['status', '--url', url], {});
   const [progress, erased = '', ...more] = seen.split(ERASE).slice(1);
-  assert.equal(progress, '1 s: looking for a running instance');
+  assert.match(progress ?? '', /^\d+ s: looking for a running instance$/);
   const shown = more.at(-1) ?? erased;
   assert.ok(shown.startsWith('\x1b[31m✗ not-served\x1b[0m'), seen);
   assert.match(shown, /\r\n {11}\S/, 'a sentence that goes on below its beginning');

@@ -15,7 +15,7 @@ import { until } from '../support/until.ts';
 const QUIET_APP = { instances: 1, labels: {}, version: '2026-11-20T08:00:00.000Z', tasks: [] };
 
 /** `until` goes by the wall clock, which stands still here: this ends a test that waits in vain. */
-const PATIENCE = { timeout: 20_000 };
+const PATIENCE = { timeout: 60_000 };
 
 test('when CHECK_SCHEDULE comes round, the check is logged and everything is looked at again', PATIENCE, async (t) => {
   const marathon = await startCannedMarathon(t, ({ path }) =>

@@ -25,7 +25,10 @@ import { until } from '../support/until.ts';
 /** RFC 9110 §7.8, though nobody asked for it. */
 const SWITCHING = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
 const HALF = 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"newNonce"';
+/** Where it ends what would not end otherwise. */
 const TIMEOUT_MS = 700;
+/** Where the other side ends it. */
+const PATIENCE_MS = 10_000;
 
 /** Says this to whoever asks, and then nothing. */
 async function startSaying(t: TestContext, words: string): Promise<string> {
@@ -50,12 +53,12 @@ const ASKING: Readonly<Record<string, (url: string) => Promise<unknown>>> = {
   'an order': (url) => {
     const agents = { httpAgent: new Agent(), httpsAgent: new https.Agent() };
     const asked = { url, method: 'get', headers: {}, data: undefined, agents };
-    return exchange({ ...asked, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return exchange({ ...asked, signal: AbortSignal.timeout(PATIENCE_MS) });
   },
-  'the look at the directory': (url) => lookAtDirectory(authorityAt(url), signal),
-  status: (url) => askInstance(url, signal, TIMEOUT_MS),
+  'the look at the directory': (url) => lookAtDirectory({ ...authorityAt(url), timeoutMs: PATIENCE_MS }, signal),
+  status: (url) => askInstance(url, signal, PATIENCE_MS),
   'the preflight and the look at the routes': async (url) =>
-    readAnswer(await responseTo(http.get(url), AbortSignal.timeout(TIMEOUT_MS)), 100),
+    readAnswer(await responseTo(http.get(url), AbortSignal.timeout(PATIENCE_MS)), 100),
 };
 
 for (const [who, asks] of Object.entries(ASKING)) {
@@ -115,7 +118,7 @@ test('a connection that the CA is about to close takes no other request', { time
   const agents = { httpAgent: new Agent({ keepAlive: true, maxSockets: 4 }), httpsAgent: new https.Agent() };
   t.after(() => agents.httpAgent.destroy());
   for (let nth = 0; nth < 2; nth += 1) {
-    const late = AbortSignal.timeout(TIMEOUT_MS);
+    const late = AbortSignal.timeout(PATIENCE_MS);
     const { status } = await exchange({ url, method: 'head', headers: {}, data: undefined, agents, signal: late });
     assert.equal(status, 200);
   }

@@ -50,7 +50,9 @@ function loadBalancer(differing: object): Readonly<Record<string, unknown>> {
     portDefinitions: [{ port: HTTPS_PORT }],
     requirePorts: true,
     env: { HAPROXY_SSL_CERT: '', THEIRS: 'kept' },
-    healthChecks: [{ protocol: 'TCP', portIndex: 0, gracePeriodSeconds: 30, intervalSeconds: 1, timeoutSeconds: 20 }],
+    healthChecks: [
+      { protocol: 'TCP', portIndex: 0, gracePeriodSeconds: 1_000, intervalSeconds: 1, timeoutSeconds: 20 },
+    ],
     upgradeStrategy: KILL_FIRST,
     ...differing,
   };

@@ -16,6 +16,7 @@ import {
   HOUR,
   loadBalancer,
   NAMES,
+  NOW,
   ourApp,
   policy,
   SECOND,
@@ -129,7 +130,8 @@ test('a name that nobody wants any more is forgotten, with its past', async () =
   assert.deepEqual(anew?.badSince, anew?.at);
 });
 
-test('the load balancers are asked for the names on the certificate, and for no others', async () => {
+test('the load balancers are asked for the names on the certificate, and for no others', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: NOW });
   const { asked, look } = world();
   const { wire } = await look('wire');
   assert.deepEqual(asked.wire, [NAMES]);

@@ -280,7 +280,7 @@ const oddities: readonly {
   },
 ];
 for (const { name, lay, says, blocks } of oddities) {
-  test(`${name} in the place of any file: told, the others are read, nothing hangs`, { timeout: 20_000 }, async (t) => {
+  test(`${name} in the place of any file: told, the others are read, nothing hangs`, { timeout: 60_000 }, async (t) => {
     for (const file of FILES) {
       const dir = await folder(t);
       await filled(dir);
@@ -500,7 +500,7 @@ test('killed at any moment of any save: all that it said was saved is there at t
   const dir = await folder(t);
   for (let seed = 1; seed <= 8; seed += 1) {
     const saver = startSaver(t, dir, `${seed}-`);
-    await until(() => saver.lines() >= seed * 3, 'it to save', 20_000);
+    await until(() => saver.lines() >= seed * 3, 'it to save', 60_000);
     await new Promise((done) => setTimeout(done, (seed * 7) % 5));
     saver.child.kill('SIGKILL');
     await saver.exit;
@@ -529,7 +529,7 @@ test('two processes that save into one folder: neither fails, no file breaks, an
   const dir = await folder(t);
   const savers = [startSaver(t, dir, 'one-'), startSaver(t, dir, 'two-')];
   const heard = (): boolean => savers.every((saver) => saver.lines() > 60 && saver.told.size > 0);
-  await until(heard, 'both to have met', 20_000);
+  await until(heard, 'both to have met', 60_000);
   for (const { child } of savers) assert.deepEqual([child.exitCode, child.signalCode], [null, null], 'neither failed');
   for (const { child, exit } of savers) {
     child.kill('SIGKILL');

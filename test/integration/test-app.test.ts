@@ -206,11 +206,15 @@ test('health is asked by address and answers at once', async (t) => {
 });
 
 test('about one fetch a second: the same URL shares the transcript, another is asked to wait', async (t) => {
-  const app = await startApp(t);
-  const visits = await Promise.all(Array.from({ length: 20 }, () => visit(app.url, { host: 'a.example' })));
-  assert.deepEqual(new Set(visits.map(({ status }) => status)), new Set([200]));
+  const nobody = { address: '127.0.0.1', port: await freePort() };
+  const found = Promise.withResolvers<typeof nobody>();
+  const app = await startApp(t, () => found.promise);
+  const visits = Array.from({ length: 20 }, () => visit(app.url, { host: 'a.example' }));
+  await until(() => app.asked.length > 0, 'the fetch');
   const other = await visit(app.url, { host: 'b.example' });
   assert.deepEqual([other.status, other.headers['retry-after']], [429, '1']);
+  found.resolve(nobody);
+  assert.deepEqual(new Set((await Promise.all(visits)).map(({ status }) => status)), new Set([200]));
   assert.deepEqual(app.asked, ['a.example:80']);
   await until(async () => (await visit(app.url, { host: 'b.example' })).status === 200, 'a second to pass');
   assert.deepEqual(app.asked, ['a.example:80', 'b.example:80']);

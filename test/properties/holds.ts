@@ -28,13 +28,22 @@ export function holds<T>(
     const seed = Number(FUZZ_SEED ?? (FUZZING ? Date.now() % 2 ** 31 : SEED));
     if (FUZZING) t.diagnostic(`--seed ${seed}`);
     const timed = async (value: T): Promise<void> => {
-      const start = performance.now();
-      await check(value);
-      const tookMs = performance.now() - start;
+      const tookMs = await leastMs(() => check(value));
       assert.ok(tookMs < SLOWEST_MS, `it took ${Math.round(tookMs)} ms`);
     };
     await fc.assert(fc.asyncProperty(arbitrary, timed), { seed, numRuns: runs, ...longForm(runs) });
   });
+}
+
+/** How long it takes: the machine may pause at any time, but hardly three times in a row. */
+async function leastMs(work: () => void | Promise<void>): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let time = 0; time < 3 && least >= SLOWEST_MS; time += 1) {
+    const start = performance.now();
+    await work();
+    least = Math.min(least, performance.now() - start);
+  }
+  return least;
 }
 
 function longForm(runs: number): fc.Parameters<unknown> {

@@ -146,7 +146,7 @@ test('what is none of ours is not taken for it; what is ours and odd is shown as
       assert.ok(told);
       assert.doesNotMatch(statusAsText(told, AT, PIPE), /NaN|Invalid Date/);
     }),
-    { numRuns: 200, examples: [['at', null]] },
+    { seed: 20_260_301, numRuns: 200, examples: [['at', null]] },
   );
 });
 

@@ -140,9 +140,9 @@ export const REACHING: readonly Row[] = [
   {
     name: 'the CA takes the order and never answers',
     ca: at('newOrder', { fault: 'silence' }),
-    words: 'ETIMEDOUT: no answer within 1 s',
+    words: 'ETIMEDOUT: no answer within 5 s',
     cure: OUT,
-    env: { ACME_TIMEOUT: '1' },
+    env: { ACME_TIMEOUT: '5' },
     ...{ blames: 'directory', wait: 'outage' },
   },
   {

@@ -211,7 +211,7 @@ test('a forced PUT on a stuck update kills the task that serves in 1.9; from 1.1
 test('after a leader change the same deployment goes on under the same id', async (t) => {
   const marathon = await simulated(t, NET);
   await marathon.deployed(await marathon.add(webApp()));
-  marathon.faults.delayStart('/web', 150);
+  marathon.faults.delayStart('/web', 2_000);
   const { body } = await marathon.api('PUT', '/v2/apps/web', { env: { A: '2' } });
   marathon.faults.leaderFailover(2);
   for (const status of [502, 502, 200]) {

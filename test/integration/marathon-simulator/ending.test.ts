@@ -31,7 +31,7 @@ function run(t: TestContext, argv: readonly string[], TMPDIR: string): Program {
 }
 
 async function firstLine(child: Program): Promise<string> {
-  const [line] = (await once(child.stdout, 'data', { signal: AbortSignal.timeout(20_000) })) as [Buffer];
+  const [line] = (await once(child.stdout, 'data', { signal: AbortSignal.timeout(60_000) })) as [Buffer];
   return line.toString();
 }
 

@@ -54,7 +54,7 @@ test('a reply can be reset, truncated, delayed', async (t) => {
 test('the events of a change may come before its reply', async (t) => {
   const marathon = await withWeb(t);
   const stream = await eventStream(marathon);
-  marathon.faults.failNext({ method: 'PUT', delayMs: 300 });
+  marathon.faults.failNext({ method: 'PUT', delayMs: 3_000 });
   let replied = false;
   const reply = put(marathon, { env: { A: '2' } }).finally(() => {
     replied = true;
@@ -101,9 +101,10 @@ test('a lock without a deployment, too many deployments, and a list that lags', 
 
   const stuck = await simulated(t, NET);
   await stuck.deployed(await stuck.add(webApp({ upgradeStrategy: START_FIRST })));
-  stuck.faults.listLagMs = 200;
+  stuck.faults.listLagMs = 60_000;
   const reply = await (await put(stuck, { env: { A: '2' } })).json();
   assert.deepEqual(await (await fetch(`${stuck.url}/v2/deployments`)).json(), []);
+  stuck.faults.listLagMs = 0;
   const listed = async () => member(await (await fetch(`${stuck.url}/v2/deployments`)).json(), 0, 'id');
   assert.equal(await until(listed, 'the list to catch up'), member(reply, 'deploymentId'));
 });
@@ -130,9 +131,12 @@ test('the image may take its time: the task is staging, and starts when it has c
   const marathon = await simulated(t, NET);
   marathon.faults.delayStart('/web', 300);
   const id = await marathon.add(webApp({ healthChecks: [] }));
-  await until(() => marathon.tasksOf('/web')[0], 'the task');
-  assert.equal(marathon.tasksOf('/web')[0]?.state, 'TASK_STAGING');
   await marathon.deployed(id);
+  const told = marathon.events.filter(({ eventType }) => eventType === 'status_update_event');
+  assert.deepEqual(
+    told.map(({ taskStatus }) => taskStatus),
+    ['TASK_STAGING', 'TASK_STARTING', 'TASK_RUNNING'],
+  );
   const [task] = marathon.tasksOf('/web');
   assert.ok(Date.parse(task?.startedAt ?? '') - Date.parse(task?.stagedAt ?? '') >= 295);
 });

@@ -65,7 +65,7 @@ async function found(appId: string) {
 }
 
 try {
-  await marathon.deployed(await marathon.add(definition('plain', 80)), 20_000);
+  await marathon.deployed(await marathon.add(definition('plain', 80)), 60_000);
   const plain = await found('/plain');
   assert.equal(plain.marathon, 200, 'master.mesos leads to Marathon');
   assert.deepEqual([plain.uid, plain.root, plain.state, plain.pidFile], [0, true, true, true]);
@@ -75,13 +75,13 @@ try {
   await assert.rejects(readFile('/anywhere'), 'what it wrote stays in its container');
 
   const volumes = [{ containerPath: '/etc/letsencrypt', hostPath: '/var/lib/state', mode: 'RW' }];
-  await marathon.deployed(await marathon.add(definition('careful', 8080, { volumes })), 20_000);
+  await marathon.deployed(await marathon.add(definition('careful', 8080, { volumes })), 60_000);
   const careful = await found('/careful');
   assert.deepEqual([careful.marathon, careful.uid, careful.root, careful.tmp], [200, uid, false, true]);
 
   const [first] = marathon.tasksOf('/plain');
   process.kill(first?.pid ?? 0, 'SIGKILL');
-  await marathon.until(() => marathon.tasksOf('/plain')[1]?.alive === true, 'the next container', 20_000);
+  await marathon.until(() => marathon.tasksOf('/plain')[1]?.alive === true, 'the next container', 60_000);
 } catch (error) {
   for (const task of [...marathon.tasksOf('/plain'), ...marathon.tasksOf('/careful')]) {
     const stderr = await readFile(task.stderr, 'utf8').catch(() => '');

@@ -117,7 +117,7 @@ test('a task that fails its health check is killed after so many failures beyond
       portIndex: 0,
       intervalSeconds: 1,
       delaySeconds: 0,
-      gracePeriodSeconds: 25,
+      gracePeriodSeconds: 100,
       maxConsecutiveFailures: 2,
     },
   ];
