@@ -502,8 +502,10 @@ async function tell(t: TestContext, row: Row, net: number): Promise<void> {
   if (row.logs) await until(() => row.logs?.test(program.log.join('')), `the log to say ${row.logs}`);
   await row.after?.(stage);
   await program.saysNow({ state: row.ends ?? 'live' });
-  const puts = marathon.requests.filter(({ operator, method }) => !operator && method === 'PUT');
-  assert.equal(puts.length, row.puts ?? 1, 'PUTs');
+  const puts = () => marathon.requests.filter(({ operator, method }) => !operator && method === 'PUT').length;
+  const wanted = row.puts ?? 1;
+  await until(() => puts() >= wanted, 'the PUTs to be recorded, which they are when they have been answered');
+  assert.equal(puts(), wanted, 'PUTs');
   const { violations } = marathon;
   assert.equal(violations.length, row.violations?.length ?? 0, violations.join('\n'));
   for (const [nth, pattern] of (row.violations ?? []).entries()) assert.match(violations[nth] ?? '', pattern);
