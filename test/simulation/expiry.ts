@@ -29,6 +29,8 @@ export interface Surroundings {
   readonly wantedSince: ReadonlyMap<string, number>;
   /** Whether the state folder of a running task has it. */
   readonly isRemembered: (fingerprint: string) => boolean;
+  /** Whether it is the certificate in the state folder of a running task. */
+  readonly isHeld: (bundle: CertificateBundle) => boolean;
   readonly violate: (what: string, key: string) => void;
 }
 
@@ -38,6 +40,7 @@ export class Expiry {
   readonly #around: Surroundings;
   /** The last one for each name. */
   readonly #issued = new Map<string, Issued>();
+  readonly #bought: CertificateBundle[] = [];
   readonly #judged = new Set<string>();
 
   constructor(around: Surroundings) {
@@ -46,6 +49,11 @@ export class Expiry {
 
   issued(certificate: Issued): void {
     for (const name of certificate.names) this.#issued.set(name, certificate);
+  }
+
+  /** Somebody put it in a slot of ours. As long as the program holds it, it needs no newer one of its own. */
+  bought(bundle: CertificateBundle): void {
+    this.#bought.push(bundle);
   }
 
   /** One of ours that a load balancer serves for this name. */
@@ -63,8 +71,13 @@ export class Expiry {
 
   /** By when it was issued, for it may end sooner: lifetimes shrink. */
   #hasNewer(name: string, { notBefore }: CertificateBundle): boolean {
+    const { clock, isHeld } = this.#around;
     const last = this.#issued.get(name);
-    return last !== undefined && last.at > notBefore.getTime() + BACKDATED && last.notAfter > this.#around.clock.now;
+    if (last !== undefined && last.at > notBefore.getTime() + BACKDATED && last.notAfter > clock.now) return true;
+    return this.#bought.some(
+      (one) =>
+        one.domains.includes(name) && one.notBefore > notBefore && one.notAfter.getTime() > clock.now && isHeld(one),
+    );
   }
 
   /** Half a day of all that an order needs, within the last sixth: then there is a new one, posted or not. */

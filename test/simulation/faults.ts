@@ -204,6 +204,15 @@ function boughtFor(world: World, domains: readonly string[], days: number): stri
   return chain(facts, 'bought') + privatePem(key);
 }
 
+/** By one that somebody bought for these names. */
+function replace(world: World, slot: string, names: readonly string[]): boolean {
+  const pem = boughtFor(world, names, 30);
+  const isDone = edit(world, { [slot]: pem });
+  const bundle = read(pem);
+  if (isDone && bundle !== undefined) world.judge.expiry.bought(bundle);
+  return isDone;
+}
+
 const WHERE_KILLED = { operations: 60 };
 
 function kill(kind: string, alsoMachine: boolean, aYear: number): Fault {
@@ -540,11 +549,11 @@ const EDITS: readonly Fault[] = [
       const slot = slotOfOurs(world);
       // With a name that was never ours it is somebody's who wants it; else it counts as ours.
       const names = [...world.wantedSince.keys(), ...(draw.chance(0.5) ? ['intra.corp.de'] : [])];
-      if (slot === undefined || !edit(world, { [slot]: boughtFor(world, names, 30) })) return false;
+      if (slot === undefined || !replace(world, slot, names)) return false;
       let isThere = true;
       if (draw.chance(0.5)) {
         clock.after(draw.between(1, 8) * HOUR, () => {
-          if (isThere) edit(world, { [slot]: boughtFor(world, names, 30) });
+          if (isThere) replace(world, slot, names);
         });
       }
       // It shadows ours for as long as it is there: the operator has been told, and takes it away.

@@ -56,6 +56,8 @@ export interface World {
   readonly everWanted: ReadonlySet<string>;
   /** Whether the state folder of a running task has it. */
   readonly isRemembered: (fingerprint: string) => boolean;
+  /** Whether it is the certificate in the state folder of a running task. */
+  readonly isHeld: (bundle: CertificateBundle) => boolean;
   /** When a task was started, labels were edited, or a slot touched by others, last. */
   readonly excusedAt: () => number;
   /** When an operator last asked for a renewal that is not due. */

@@ -4,6 +4,7 @@
  * It counts what fired, remembers what was said, and lets time be coarse where nothing happens: a task that sleeps may
  * wake late, as on a slow or suspended machine, but near faults, edits and due dates the loop turns at its full pace.
  */
+import type { CertificateBundle } from '../../src/certificates/bundle.ts';
 import type { Senses } from '../../src/observe.ts';
 import type { Policy } from '../../src/plan/observation.ts';
 import type { Plan } from '../../src/plan/plan.ts';
@@ -144,9 +145,13 @@ export class World {
     const { health, wantedSince, everWanted } = this;
     const isRemembered = (fingerprint: string): boolean =>
       this.fleet.alive.some(({ volume }) => volume.find('ledger.json')?.data.includes(fingerprint));
+    const isHeld = ({ pem }: CertificateBundle): boolean => {
+      const text = JSON.stringify(pem).slice(1, -1);
+      return this.fleet.alive.some(({ volume }) => volume.find('certificate.json')?.data.includes(text));
+    };
     this.judge = new Judge({
       ...{ clock, health, names, balancer, wantedSince, everWanted, installWindow: window },
-      isRemembered,
+      ...{ isRemembered, isHeld },
       excusedAt: () => Math.max(this.excusedAt, this.fleet.startedAt),
       renewalAskedAt: () => this.revocations.askedAt,
       violate: (what) => this.violate(what),
