@@ -49,7 +49,7 @@ export function beforeSuccessor({ seen, policy, bundle, ownTask: own }: Situatio
   if (own === undefined || isCurrent(app, own) || !(seen.at < until)) return undefined;
   const why = `${app.id} was changed at ${editedAt.toISOString()}, and Marathon starts a task with the change, which orders; this one does not before ${until.toISOString()}`;
   const cure = 'if no task with the change comes up, see in Marathon why';
-  return { state: 'following', why, cure, againAt: pace(editedAt < seen.at ? editedAt : seen.at, seen.at) };
+  return { state: 'following', why, cure, againAt: pace(editedAt, seen.at) };
 }
 
 /** A new version that dies on start again and again says nothing of us, who were there before it. */

@@ -103,9 +103,12 @@ export function earlier(one: Date, other: Date): Date {
   return one < other ? one : other;
 }
 
-/** When to look again at something awaited since then: often at first, once a minute in the end. */
+/**
+ * When to look again at something awaited since then: often at first, once a minute in the end. Then may be by Marathon's
+ * clock, and ahead of ours: what is far from now, in either direction, has not just begun.
+ */
 export function pace(since: Date | undefined, at: Date): Date {
-  const waited = since === undefined ? 0 : at.getTime() - since.getTime();
+  const waited = since === undefined ? 0 : Math.abs(at.getTime() - since.getTime());
   return later(at, Math.min(Math.max(waited / 4, SECOND / 10), MINUTE));
 }
 

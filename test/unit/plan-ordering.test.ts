@@ -304,6 +304,12 @@ runRows([
     why: /us\.0 of the version before still runs/,
   },
   {
+    name: "the same, and our clock is hours behind Marathon's: looked at once a minute, not ten times a second",
+    seen: { ...first, self: upgradedAgo(-5 * HOUR), routes: routes() },
+    state: 'following',
+    againIn: MINUTE,
+  },
+  {
     name: 'the task before has not ended for minutes: not waited for any longer',
     seen: { ...first, self: upgradedAgo(2 * MINUTE), routes: routes() },
     state: 'ordering',
@@ -320,6 +326,12 @@ runRows([
     seen: { ...first, self: editedAgo(MINUTE), routes: routes() },
     state: 'following',
     why: /was changed at .* starts a task with the change, which orders/,
+  },
+  {
+    name: 'the same, and our clock is hours behind: once a minute, too',
+    seen: { ...first, self: editedAgo(-5 * HOUR), routes: routes() },
+    state: 'following',
+    againIn: MINUTE,
   },
   {
     name: 'the task with the edit has not come up for ten minutes: ordered all the same',
