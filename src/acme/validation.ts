@@ -17,8 +17,8 @@ const AT_ONCE = { usual: 4, lagging: 2 };
 const LAG_MS = 50;
 /** Let's Encrypt gives up on a name after about 10 s per address. */
 const PATIENCE_MS = { base: 90_000, perName: 1_000 };
-/** How long tokens stay up after we lost sight of the CA, which may be asking right now. */
-const GRACE_MS = 5_000;
+/** How long tokens stay up after we lost sight of the CA, which may be about to ask and then waits those 10 s. */
+const GRACE_MS = 15_000;
 /** How long names are waited for that are still being validated when another one has already failed the order. */
 const OTHERS_MS = 15_000;
 

@@ -79,7 +79,7 @@ export function startLoop(
 }
 
 /** Timers, wall clock and the steady clock: all stand still until `tick`. */
-function mockTime(t: TestContext): void {
+export function mockTime(t: TestContext): void {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: NOW });
   t.mock.method(performance, 'now', () => Date.now() - NOW.getTime());
   syncBuiltinESMExports(); // what was imported by name, too
