@@ -7,20 +7,28 @@
  */
 
 import { createHmac, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Who makes up what is asked for when a way to us is tried. */
 export type Prober = Pick<Challenges, 'newProbe' | 'withdraw'>;
 
 export class Challenges {
-  readonly #answers = new Map<string, string>();
+  readonly #answers = new Map<string, { readonly text: string }>();
   readonly #secret = randomBytes(32);
 
   publish(token: string, keyAuthorization: string): void {
-    this.#answers.set(token, keyAuthorization);
+    this.#answers.set(token, { text: keyAuthorization });
   }
 
   withdraw(token: string): void {
     this.#answers.delete(token);
+  }
+
+  /** After so long (ms), or when the signal aborts; but not those that have been published again by then. Never rejects. */
+  async withdrawLater(tokens: readonly string[], ms: number, signal: AbortSignal): Promise<void> {
+    const published = tokens.map((token) => [token, this.#answers.get(token)] as const);
+    await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
+    for (const [token, answer] of published) if (this.#answers.get(token) === answer) this.withdraw(token);
   }
 
   /** All that are published now. */
@@ -29,7 +37,7 @@ export class Challenges {
   }
 
   answerTo(token: string): string | undefined {
-    return this.#answers.get(token);
+    return this.#answers.get(token)?.text;
   }
 
   /** Published at once; whoever asked for it withdraws it. */

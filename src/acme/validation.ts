@@ -17,27 +17,31 @@ const AT_ONCE = { usual: 4, lagging: 2 };
 const LAG_MS = 50;
 /** Let's Encrypt gives up on a name after about 10 s per address. */
 const PATIENCE_MS = { base: 90_000, perName: 1_000 };
-/** How long tokens stay up after we lost sight of the CA, which may be about to ask and then waits those 10 s. */
-const GRACE_MS = 15_000;
+/** After we lost sight of the CA, which may be about to ask: how long nothing else is done, for the process may then end. */
+const GRACE_MS = 5_000;
+/** And how long the tokens stay up after that: the CA itself waits 10 s for an answer. */
+const LINGER_MS = 10_000;
 /** How long names are waited for that are still being validated when another one has already failed the order. */
 const OTHERS_MS = 15_000;
 
 /** The order once it is no longer pending, or an AcmeError that names the names that failed. */
 export async function validate(job: Job, order: AcmeOrder): Promise<AcmeOrder> {
   const tokens: string[] = [];
-  let decided: AcmeOrder | undefined;
+  let isDecided = false;
   try {
     await triggerAll(job, order, tokens);
     const patience = PATIENCE_MS.base + PATIENCE_MS.perName * order.authorizations.length;
-    decided = await poll(order, ({ status }) => status !== 'pending', job, patience);
+    const decided = await poll(order, ({ status }) => status !== 'pending', job, patience);
+    isDecided = true;
     if (decided.status === 'invalid') throw await whyInvalid(job, decided);
     job.report('validating', job.spec.domains.length);
     return decided;
   } catch (error) {
-    if (decided === undefined && tokens.length > 0) await pause(GRACE_MS, job.signal);
+    if (!isDecided && tokens.length > 0) await pause(GRACE_MS, job.signal);
     throw error;
   } finally {
-    for (const token of tokens) job.challenges.withdraw(token);
+    if (isDecided) for (const token of tokens) job.challenges.withdraw(token);
+    else void job.challenges.withdrawLater(tokens, LINGER_MS, job.signal);
   }
 }
 
