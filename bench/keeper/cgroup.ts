@@ -6,10 +6,10 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { MIB } from './stage.ts';
 
 const ROOT = '/sys/fs/cgroup';
 const PERIOD_US = 100_000;
-const MIB = 1024 * 1024;
 
 export interface Limits {
   readonly cpus: number;
