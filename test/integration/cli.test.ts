@@ -88,7 +88,7 @@ async function isUp({ HTTP_PORT }: { readonly HTTP_PORT: string }): Promise<bool
   return response.status === 200;
 }
 
-/** Between SIGTERM and SIGKILL, by default (CONTRACT §4). */
+/** Between SIGTERM and SIGKILL, by default (CONTRACT §7). */
 const MARATHON_GRACE_S = 3;
 
 /** Node's option that makes every port take a minute to close. */
